@@ -1,0 +1,15 @@
+# SPDX-FileCopyrightText: The Keel authors
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+include(CMakePackageConfigHelpers)
+
+set(keel_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/keel)
+install(TARGETS keel EXPORT keel-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/keel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT keel-targets NAMESPACE keel:: DESTINATION ${keel_cmake_dir})
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/keel-config.cmake.in ${PROJECT_BINARY_DIR}/keel-config.cmake
+  INSTALL_DESTINATION ${keel_cmake_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/keel-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/keel-config.cmake ${PROJECT_BINARY_DIR}/keel-config-version.cmake
+  DESTINATION ${keel_cmake_dir})
+configure_file(${PROJECT_SOURCE_DIR}/cmake/keel.pc.in ${PROJECT_BINARY_DIR}/keel.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/keel.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

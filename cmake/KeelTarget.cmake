@@ -1,0 +1,31 @@
+# SPDX-FileCopyrightText: The Keel authors
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+# Flags for every target of this project; none of them reach those who link the library.
+function(keel_configure target)
+  target_compile_features(${target} PUBLIC cxx_std_23)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
+    -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast -Wcast-align -Wnull-dereference
+    $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety> $<$<BOOL:${KEEL_WERROR}>:-Werror>
+    -ffunction-sections -fdata-sections)
+  if(KEEL_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${KEEL_SANITIZE} -fno-omit-frame-pointer
+      -fno-sanitize-recover=all)
+    target_link_options(${target} PRIVATE -fsanitize=${KEEL_SANITIZE})
+  endif()
+endfunction()
+
+# keel_unit_test(NAME sources... [LIBRARIES libs...]): one GoogleTest program, labelled `unit`.
+function(keel_unit_test name)
+  cmake_parse_arguments(arg "" "" "LIBRARIES;LABELS" ${ARGN})
+  add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
+  keel_configure(${name})
+  target_link_libraries(${name} PRIVATE keel::keel ${arg_LIBRARIES} GTest::gmock_main)
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  if(NOT arg_LABELS)
+    set(arg_LABELS unit)
+  endif()
+  add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 300)
+endfunction()
