@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "keel/base/error.h"
+#include "keel/bus/bus.h"
+#include "keel/bus/removal.h"
+
+namespace keel {
+
+// Both buses of a machine: finds the device an access is for, while devices come and go.
+//
+// Every member may be called from any thread, and from inside an I/O handler, for any device, the one being served
+// included. Errors of registration: kInvalidArgument (no device), kOverlap (names both parties; nothing changed);
+// of lookup and deregistration: kNotFound.
+class IoManager {
+ public:
+  IoManager();
+  ~IoManager();
+  IoManager(const IoManager&) = delete;
+  IoManager& operator=(const IoManager&) = delete;
+
+  // An access belongs to the range that holds all of its bytes. Where none does (nobody there, an end straddled, the
+  // top of the space passed, no bytes at all) a read fills `data` with ones, a write goes nowhere, and it is counted.
+  // These never fail, throw, lock, wait or allocate.
+  Dispatch pio_read(PioAddress address, std::span<std::uint8_t> data) const noexcept;
+  Dispatch pio_write(PioAddress address, std::span<const std::uint8_t> data) const noexcept;
+  Dispatch mmio_read(MmioAddress address, std::span<std::uint8_t> data) const noexcept;
+  Dispatch mmio_write(MmioAddress address, std::span<const std::uint8_t> data) const noexcept;
+
+  // `owner` names the device in messages and statistics.
+  Result<void> register_pio(PioRange range, std::shared_ptr<DevicePio> device, std::string owner);
+  Result<void> register_mmio(MmioRange range, std::shared_ptr<DeviceMmio> device, std::string owner);
+  // One device at all its ranges at once: every one, or none and an error. `pio` and `mmio` may be empty, and the
+  // device null on the bus where they are.
+  Result<void> register_device(std::span<const PioRange> pio, std::shared_ptr<DevicePio> pio_device,
+                               std::span<const MmioRange> mmio, std::shared_ptr<DeviceMmio> mmio_device,
+                               const std::string& owner);
+
+  // Takes away the range that `any_inside` lies in. No access that starts after the return reaches its device; those
+  // inside it are done when the Removal says so.
+  Result<PioRemoval> deregister_pio(PioAddress any_inside);
+  Result<MmioRemoval> deregister_mmio(MmioAddress any_inside);
+  // All of exactly these ranges at once, or none and an error.
+  Result<Completion> deregister_device(std::span<const PioRange> pio, std::span<const MmioRange> mmio);
+
+  [[nodiscard]] Result<PioEntry> find_pio(PioAddress address) const;
+  [[nodiscard]] Result<MmioEntry> find_mmio(MmioAddress address) const;
+  // The entry that would claim an access of `size` bytes. Besides kNotFound: kInvalidArgument for size 0, kOutOfBounds
+  // where the access passes the end of the range it starts in.
+  [[nodiscard]] Result<PioEntry> check_pio(PioAddress address, std::size_t size) const;
+  [[nodiscard]] Result<MmioEntry> check_mmio(MmioAddress address, std::size_t size) const;
+  // In ascending order; a picture of one moment.
+  [[nodiscard]] std::vector<PioEntry> pio_entries() const;
+  [[nodiscard]] std::vector<MmioEntry> mmio_entries() const;
+
+  // The same ranges served by the same devices.
+  friend bool operator==(const IoManager& a, const IoManager& b);
+
+ private:
+  class Impl;
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace keel
