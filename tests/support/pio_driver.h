@@ -20,9 +20,9 @@ class PioDriver {
  public:
   PioDriver(MutDevicePio& device, std::vector<PioRange> ranges) : device_(device), ranges_(std::move(ranges)) {}
 
-  [[nodiscard]] std::uint8_t inb(std::uint16_t port) { return static_cast<std::uint8_t>(in(port, 1)); }
-  [[nodiscard]] std::uint16_t inw(std::uint16_t port) { return static_cast<std::uint16_t>(in(port, 2)); }
-  [[nodiscard]] std::uint32_t inl(std::uint16_t port) { return static_cast<std::uint32_t>(in(port, 4)); }
+  std::uint8_t inb(std::uint16_t port) { return static_cast<std::uint8_t>(in(port, 1)); }
+  std::uint16_t inw(std::uint16_t port) { return static_cast<std::uint16_t>(in(port, 2)); }
+  std::uint32_t inl(std::uint16_t port) { return static_cast<std::uint32_t>(in(port, 4)); }
   void outb(std::uint16_t port, std::uint8_t value) { out(port, 1, value); }
   void outw(std::uint16_t port, std::uint16_t value) { out(port, 2, value); }
   void outl(std::uint16_t port, std::uint32_t value) { out(port, 4, value); }
