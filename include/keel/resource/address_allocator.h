@@ -57,6 +57,9 @@ struct AddressSnapshot {
 template <typename A>
 class AddressAllocator {
  public:
+  using Value = Range<A>;
+  using Request = AddressRequest<A>;
+
   // `name` is what errors call this space: "mmio".
   AddressAllocator(std::string name, Range<A> managed)
       : space_(std::move(name), extent(managed), std::uint64_t{A::max().value()}) {}
@@ -124,8 +127,8 @@ class AddressAllocator {
 
   static Extent extent(Range<A> range) noexcept { return {range.first().value(), range.last().value()}; }
   static Range<A> range(Extent extent) {
-    using Value = typename A::Value;
-    return *Range<A>::from_bounds(A(static_cast<Value>(extent.first)), A(static_cast<Value>(extent.last)));
+    using Rep = typename A::Value;
+    return *Range<A>::from_bounds(A(static_cast<Rep>(extent.first)), A(static_cast<Rep>(extent.last)));
   }
 
   detail::AddressSpace space_;
