@@ -26,6 +26,14 @@ struct IdRequest {
   std::optional<IdRange<Id>> within = std::nullopt;
 };
 
+// The whole state of an allocator, to compare and to show: what is taken, as the longest runs there are, in order.
+template <typename Id>
+struct IdSnapshot {
+  IdRange<Id> managed;
+  std::vector<IdRange<Id>> taken;
+  friend bool operator==(const IdSnapshot&, const IdSnapshot&) = default;
+};
+
 // Hands out the ids of one closed range, lowest free first, and never one id to two owners. Satisfies
 // ResourceAllocator<Id, std::uint64_t>. One id costs a few ns whatever is taken; runs cost a scan over 64 ids a step.
 // Memory: 520 bytes per 4096 ids from which single ids were taken. Not thread-safe; see lease.h.
@@ -35,6 +43,9 @@ struct IdRequest {
 template <typename Id = std::uint32_t>
 class IdAllocator {
  public:
+  using Value = IdRange<Id>;
+  using Request = IdRequest<Id>;
+
   // `kind` is what errors call one of these ids: "gsi".
   IdAllocator(std::string kind, IdRange<Id> managed)
       : kind_(std::move(kind)), managed_(managed), taken_(managed.count()) {}
@@ -68,6 +79,7 @@ class IdAllocator {
   // Gives up `old` and takes `now`, or fails and changes nothing. An empty old_count means 1.
   [[nodiscard]] Result<Id> update(std::optional<Id> old, std::optional<std::uint64_t> old_count, Id now,
                                   std::uint64_t count);
+  [[nodiscard]] Result<void> update(IdRange<Id> old, IdRange<Id> now);
 
   [[nodiscard]] const std::string& kind() const noexcept { return kind_; }
   [[nodiscard]] IdRange<Id> managed() const noexcept { return managed_; }
@@ -76,14 +88,11 @@ class IdAllocator {
   }
   [[nodiscard]] std::uint64_t taken_count() const noexcept { return taken_.taken(); }
   [[nodiscard]] std::uint64_t free_count() const noexcept { return taken_.size() - taken_.taken(); }
-  // What is taken, as the longest runs there are, in order: the whole state.
-  [[nodiscard]] std::vector<IdRange<Id>> taken() const;
+  [[nodiscard]] IdSnapshot<Id> snapshot() const;
   // Bytes of heap held.
   [[nodiscard]] std::uint64_t memory() const { return taken_.memory(); }
 
-  friend bool operator==(const IdAllocator& a, const IdAllocator& b) {
-    return a.managed_ == b.managed_ && a.taken() == b.taken();
-  }
+  friend bool operator==(const IdAllocator& a, const IdAllocator& b) { return a.snapshot() == b.snapshot(); }
 
  private:
   using Span = detail::IdBitmap::Span;
@@ -154,21 +163,29 @@ Result<Id> IdAllocator<Id>::update(std::optional<Id> old, std::optional<std::uin
                                    std::uint64_t count) {
   if (!old) return allocate(now, count);
   KEEL_TRY(const IdRange<Id> before, run_of(*old, old_count.value_or(1)));
-  KEEL_TRY_VOID(free(before));
-  Result<Id> moved = allocate(now, count);
-  if (!moved) taken_.take(span(before));
-  return moved;
+  KEEL_TRY(const IdRange<Id> after, run_of(now, count));
+  KEEL_TRY_VOID(update(before, after));
+  return now;
 }
 
 template <typename Id>
-std::vector<IdRange<Id>> IdAllocator<Id>::taken() const {
-  std::vector<IdRange<Id>> runs;
+Result<void> IdAllocator<Id>::update(IdRange<Id> old, IdRange<Id> now) {
+  KEEL_TRY_VOID(free(old));
+  const Result<IdRange<Id>> taken = allocate({.count = now.count(), .at = now.first()});
+  if (taken) return {};
+  taken_.take(span(old));
+  return std::unexpected(taken.error());
+}
+
+template <typename Id>
+IdSnapshot<Id> IdAllocator<Id>::snapshot() const {
+  IdSnapshot<Id> snapshot{managed_, {}};
   std::uint64_t from = 0;
   while (const std::optional<std::uint64_t> begin = taken_.next_taken({from, taken_.size()})) {
     from = taken_.next_free({*begin, taken_.size()}).value_or(taken_.size());
-    runs.push_back(*IdRange<Id>::from_bounds(managed_.at(*begin), managed_.at(from - 1)));
+    snapshot.taken.push_back(*IdRange<Id>::from_bounds(managed_.at(*begin), managed_.at(from - 1)));
   }
-  return runs;
+  return snapshot;
 }
 
 }  // namespace keel

@@ -44,7 +44,7 @@ TEST(IdAllocator, HandsOutAnExactIdOrRun) {
   EXPECT_EQ(allocator.allocate({.count = 4, .at = Gsi(11)}).value(), GsiRange::constant(11, 14));
   EXPECT_EQ(allocator.allocate({.count = 6}).value(), GsiRange::constant(15, 20));
   EXPECT_EQ(allocator.allocate({.count = 2, .within = GsiRange::constant(7, 23)}).value(), GsiRange::constant(7, 8));
-  EXPECT_EQ(allocator.taken(), (std::vector{GsiRange::constant(7, 8), GsiRange::constant(10, 20)}));
+  EXPECT_EQ(allocator.snapshot().taken, (std::vector{GsiRange::constant(7, 8), GsiRange::constant(10, 20)}));
   EXPECT_EQ(allocator.allocate({.within = GsiRange::constant(20, 40)}).value(), GsiRange::single(Gsi(21)));
   ASSERT_TRUE(allocator.free(Gsi(21)));
   EXPECT_EQ(allocator.taken_count(), 13u);
@@ -98,13 +98,13 @@ TEST(IdAllocator, UpdateIsAllOrNothingAndMayOverlap) {
   EXPECT_EQ(allocator.update(std::nullopt, std::nullopt, Gsi(8), 2).value(), Gsi(8));
   ASSERT_TRUE(allocator.allocate(Gsi(12), 1));
   EXPECT_EQ(allocator.update(Gsi(8), 2, Gsi(9), 3).value(), Gsi(9));
-  const auto before = allocator.taken();
+  const auto before = allocator.snapshot().taken;
   EXPECT_EQ(allocator.update(Gsi(9), 3, Gsi(10), 3).error().code(), ErrorCode::kAlreadyExists);
   EXPECT_EQ(allocator.update(Gsi(9), 3, Gsi(23), 2).error().code(), ErrorCode::kOutOfBounds);
   EXPECT_EQ(allocator.update(Gsi(9), 4, Gsi(20), 0).error().code(), ErrorCode::kInvalidArgument);
   EXPECT_EQ(allocator.update(Gsi(8), 2, Gsi(20), 1).error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(allocator.update(Gsi(8), std::nullopt, Gsi(20), 1).error().code(), ErrorCode::kNotFound);
-  EXPECT_EQ(allocator.taken(), before);
+  EXPECT_EQ(allocator.snapshot().taken, before);
 }
 
 TEST(IdAllocator, ReachesTheLastIdOfThirtyTwoBitsInLittleMemory) {
@@ -194,7 +194,7 @@ struct Pair {
   }
   void compare() const {
     std::vector<char> taken(real.managed().count(), 0);
-    for (const auto run : real.taken())
+    for (const auto run : real.snapshot().taken)
       for (std::uint64_t i = 0; i < run.count(); ++i) taken[run.at(i) - real.managed().first()] = 1;
     ASSERT_EQ(taken, model.taken());
     ASSERT_EQ(real.taken_count(), static_cast<std::uint64_t>(std::count(taken.begin(), taken.end(), 1)));
