@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The Keel authors
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# What every init of ours starts with; /lib/guest.sh in the initramfs. Busybox carries its applets within.
+# What every init of ours starts with; /lib/guest.sh in the initramfs. Busybox is everything there is.
 
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 
@@ -20,8 +20,19 @@ guest_modules() {
   done </modules/order
 }
 
-# guest_uptime: seconds since the kernel started.
-guest_uptime() {
-  read -r uptime _ </proc/uptime
-  echo "$uptime"
+# guest_parameter NAME: the value of NAME=VALUE on the kernel's command line. The last one counts.
+guest_parameter() {
+  value=
+  read -r line </proc/cmdline
+  for word in $line; do
+    case $word in "$1="*) value=${word#*=} ;; esac
+  done
+  echo "$value"
+}
+
+# guest_end HOW: poweroff or reboot, at once; there is nothing to save.
+guest_end() {
+  /bin/busybox "$1" -f
+  # Returns at once; and the end of the first process would be a panic.
+  while :; do /bin/busybox sleep 1000; done
 }

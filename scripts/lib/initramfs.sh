@@ -32,6 +32,7 @@ initramfs_build() (
   tree=$(mktemp -d)
   partial=$(mktemp "$out.XXXXXX")
   trap 'rm -rf "$tree" "$partial"' EXIT
+  chmod 755 "$tree"
   mkdir -p "$tree"/{bin,dev,lib,modules,mnt,proc,root,run,sys,tmp}
   cp /bin/busybox "$tree/bin/busybox"
   cp "$keel_root/scripts/guest/common.sh" "$tree/lib/guest.sh"
