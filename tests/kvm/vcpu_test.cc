@@ -181,15 +181,5 @@ TEST(Vm, AnEdgePinInterruptsOnceForEveryRise) {
   EXPECT_EQ(guest.next_port(), PioAddress(0x11));
 }
 
-TEST(System, ExplainsWhyItCannotOpen) {
-  const auto absent = System::open("/nonexistent/kvm");
-  ASSERT_FALSE(absent.has_value());
-  EXPECT_EQ(absent.error().code(), ErrorCode::kNotFound);
-  EXPECT_NE(absent.error().message().find("kvm_intel or kvm_amd"), std::string::npos);
-  const auto other = System::open("/dev/null");
-  ASSERT_FALSE(other.has_value());
-  EXPECT_EQ(other.error().code(), ErrorCode::kUnsupported);
-}
-
 }  // namespace
 }  // namespace keel::kvm
