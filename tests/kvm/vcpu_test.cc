@@ -38,9 +38,9 @@ TEST(Vcpu, PortWriteExitsWithItsPortAndByte) {
 }
 
 TEST(Vcpu, PortReadGetsWhatTheHostFillsIn) {
-  TinyGuest guest(Irqchip::kNone, {0xe5, 0x70,        // in ax, 0x70
-                                   0xe7, 0x72,        // out 0x72, ax
-                                   0xf4});            // hlt
+  TinyGuest guest(Irqchip::kNone, {0xe5, 0x70,  // in ax, 0x70
+                                   0xe7, 0x72,  // out 0x72, ax
+                                   0xf4});      // hlt
   Exit exit = guest.run();
   auto* in = std::get_if<PioExit>(&exit);
   ASSERT_NE(in, nullptr);

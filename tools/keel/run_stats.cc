@@ -11,7 +11,9 @@
 namespace keel::tool {
 namespace {
 
-double milliseconds(std::chrono::nanoseconds time) { return std::chrono::duration<double, std::milli>(time).count(); }
+double milliseconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
 
 constexpr double kMega = 1e6;
 

@@ -19,8 +19,8 @@ namespace keel::x86_64 {
 struct LinuxBoot {
   const InputFile& kernel;
   const InputFile* initrd = nullptr;
-  std::string_view command_line = {};
-  std::optional<GuestAddress> acpi_rsdp = {};  // saves the kernel its search
+  std::string_view command_line;
+  std::optional<GuestAddress> acpi_rsdp = std::nullopt;  // saves the kernel its search
 };
 
 // Loads all of it into `memory` as GuestMemory::create() made it: the kernel, the initrd, the command line at

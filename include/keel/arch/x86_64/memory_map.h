@@ -44,7 +44,8 @@ inline constexpr GuestRange kAcpiTables = GuestRange::constant(0xe'0000, 0xf'fff
 inline constexpr GuestAddress kExtendedMemory{0x10'0000};
 
 // Ports of the PC/AT and of PCI, and their interrupts, which on a PC are GSIs of the same number.
-inline constexpr PioRange kKeyboardPorts = PioRange::constant(0x60, 0x64);
+inline constexpr PioRange kKeyboardDataPort = PioRange::constant(0x60, 0x60);
+inline constexpr PioRange kKeyboardCommandPort = PioRange::constant(0x64, 0x64);
 inline constexpr PioRange kRtcPorts = PioRange::constant(0x70, 0x71);
 inline constexpr PioRange kCom1Ports = PioRange::constant(0x3f8, 0x3ff);
 inline constexpr PioRange kCom2Ports = PioRange::constant(0x2f8, 0x2ff);
