@@ -31,11 +31,10 @@ Result<GuestImage> GuestImage::load(const MachineConfig& config) {
     KEEL_TRY(initrd, InputFile::open(*config.initrd));
   }
   const std::string command_line = fmt::format("{} {}", kLeadingCmdline, config.cmdline);
-  KEEL_TRY(const x86_64::BootEntry entry,
-           x86_64::load_linux(memory, {.kernel = kernel,
-                                       .initrd = initrd ? &*initrd : nullptr,
-                                       .command_line = command_line,
-                                       .acpi_rsdp = x86_64::kAcpiTables.first()}));
+  KEEL_TRY(const x86_64::BootEntry entry, x86_64::load_linux(memory, {.kernel = kernel,
+                                                                      .initrd = initrd ? &*initrd : nullptr,
+                                                                      .command_line = command_line,
+                                                                      .acpi_rsdp = x86_64::kAcpiTables.first()}));
   return GuestImage{.config = config, .memory = std::move(memory), .entry = entry};
 }
 

@@ -58,6 +58,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, Gues
                                                  .console = console,
                                                  .serial_room = machine->serial_room_,
                                                  .clock = clock}));
+  KEEL_TRY_VOID(machine->platform_->describe(machine->memory_, cpus));
   KEEL_TRY_VOID(machine->create_vcpus(system, image.entry, cpus));
   return machine;
 }

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "keel/arch/x86_64/acpi/acpi_tables.h"
 #include "keel/arch/x86_64/memory_map.h"
 #include "keel/base/check.h"
 #include "keel/base/try.h"
@@ -42,8 +43,21 @@ Result<void> Platform::register_devices(IoManager& io) {
   KEEL_TRY_VOID(io.register_pio(x86_64::kRtcPorts, rtc_, "rtc"));
   const PioRange keyboard[] = {PioRange::single(i8042::kDataPort), PioRange::single(i8042::kCommandPort)};
   KEEL_TRY_VOID(io.register_device(keyboard, keyboard_, {}, nullptr, "i8042"));
-  const PioRange acpi[] = {x86_64::kPm1EventPorts, x86_64::kPm1ControlPorts, x86_64::kPmTimerPorts};
+  const PioRange acpi[] = {x86_64::kPm1EventPorts, x86_64::kPm1ControlPorts};
   return io.register_device(acpi, acpi_pm_, {}, nullptr, "acpi-pm");
+}
+
+Result<void> Platform::describe(const GuestMemory& memory, unsigned cpus) const {
+  x86_64::AcpiConfig config;
+  config.cpu_count = cpus;
+  // Nothing is plugged into the keyboard controller: a guest that is not told of it saves the probe, and resets the
+  // machine through it all the same.
+  config.keyboard_controller = x86_64::KeyboardController::kAbsent;
+  // Guests have better clocks, and measure this one at length where they are told of it.
+  config.fixed_hardware.pm_timer.reset();
+  config.devices = {x86_64::acpi_com1(), x86_64::acpi_rtc()};
+  KEEL_TRY_VOID(x86_64::write_acpi_tables(memory, config));
+  return {};
 }
 
 std::size_t Platform::type(std::span<const std::uint8_t> bytes) {

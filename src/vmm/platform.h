@@ -39,6 +39,9 @@ class Platform {
 
   [[nodiscard]] static Result<std::unique_ptr<Platform>> create(const Wiring& wiring);
 
+  // Writes the ACPI tables that tell the guest of these devices and of `cpus` processors.
+  Result<void> describe(const GuestMemory& memory, unsigned cpus) const;
+
   // Types into the serial port; returns how many bytes it took.
   [[nodiscard]] std::size_t type(std::span<const std::uint8_t> bytes);
 

@@ -95,8 +95,10 @@ void VcpuThread::serve(const kvm::PioExit& exit) {
   count(read ? ExitKind::kPioRead : ExitKind::kPioWrite);
   for (std::uint32_t i = 0; i < exit.count; ++i) {
     const auto data = exit.data.subspan(std::size_t{i} * exit.size, exit.size);
-    if (read) machine_.io_.pio_read(exit.port, data);
-    else machine_.io_.pio_write(exit.port, data);
+    if (read)
+      machine_.io_.pio_read(exit.port, data);
+    else
+      machine_.io_.pio_write(exit.port, data);
   }
 }
 

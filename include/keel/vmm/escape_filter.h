@@ -26,8 +26,10 @@ class EscapeFilter {
     Filtered result;
     for (const std::uint8_t key : in) {
       if (!escaped_) {
-        if (key == kEscape) escaped_ = true;
-        else out[result.size++] = key;
+        if (key == kEscape)
+          escaped_ = true;
+        else
+          out[result.size++] = key;
         continue;
       }
       escaped_ = false;

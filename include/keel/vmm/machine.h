@@ -34,8 +34,8 @@ namespace keel {
 class Platform;
 class VcpuThread;
 
-// A PC that runs one Linux kernel on KVM: RAM, vCPUs, in-kernel interrupt controllers and timer, and Keel's serial port,
-// keyboard controller, clock and ACPI power management.
+// A PC that runs one Linux kernel on KVM: RAM, vCPUs, in-kernel interrupt controllers and timer, and Keel's serial
+// port, keyboard controller, clock and ACPI power management.
 //
 // Made, started once, ended once, destroyed. All functions may be called from any thread; PowerControl's from inside a
 // device's I/O handler too.

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "kernel_ram.h"
+#include "src/arch/x86_64/kernel_ram.h"
 #include "keel/arch/x86_64/kernel_image.h"
 #include "keel/base/little_endian.h"
 #include "keel/base/try.h"

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernel_ram.h"
+#include "src/arch/x86_64/kernel_ram.h"
 #include "keel/arch/x86_64/elf_spec.h"
 #include "keel/arch/x86_64/kernel_image.h"
 #include "keel/base/little_endian.h"

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "kernel_ram.h"
+#include "src/arch/x86_64/kernel_ram.h"
 #include "keel/arch/x86_64/e820.h"
 #include "keel/arch/x86_64/memory_map.h"
 #include "keel/base/little_endian.h"

@@ -19,7 +19,7 @@ namespace keel::x86_64 {
 struct LinuxBoot {
   const InputFile& kernel;
   const InputFile* initrd = nullptr;
-  std::string_view command_line = "";
+  std::string_view command_line;
   std::optional<GuestAddress> acpi_rsdp = std::nullopt;  // saves the kernel its search
 };
 

@@ -124,7 +124,7 @@ AcpiDevice acpi_com1() {
 }
 
 AcpiDevice acpi_rtc() {
-  return {.name = "RTC0", .hid = "PNP0B00", .uid = 0, .resources = {AcpiPorts{kRtcPorts}, isa_interrupt(kRtcGsi)}};
+  return {.name = "RTC0", .hid = "PNP0B00", .uid = 0, .resources = {AcpiPorts{kRtcPorts}}};
 }
 
 AcpiDevice acpi_keyboard() {

@@ -33,6 +33,7 @@ constexpr std::uint32_t kProcC1 = 1u << 2;
 constexpr std::uint32_t kNoFixedPowerButton = 1u << 4;
 constexpr std::uint32_t kNoFixedSleepButton = 1u << 5;
 constexpr std::uint32_t kNoFixedRtcWake = 1u << 6;
+constexpr std::uint32_t kTimerHas32Bits = 1u << 8;
 constexpr std::uint32_t kResetRegister = 1u << 10;
 constexpr std::uint32_t kHeadless = 1u << 12;
 
@@ -45,7 +46,8 @@ std::uint16_t boot_architecture(const AcpiConfig& config) {
 
 std::uint32_t flags(const AcpiConfig& config) {
   const std::uint32_t button = config.power_button == PowerButton::kFixed ? 0 : kNoFixedPowerButton;
-  return kWbinvd | kProcC1 | button | kNoFixedSleepButton | kNoFixedRtcWake | kResetRegister | kHeadless;
+  const std::uint32_t timer = config.fixed_hardware.pm_timer ? kTimerHas32Bits : 0;
+  return kWbinvd | kProcC1 | button | timer | kNoFixedSleepButton | kNoFixedRtcWake | kResetRegister | kHeadless;
 }
 
 // The fields of ACPI 1.0, which every system reads.

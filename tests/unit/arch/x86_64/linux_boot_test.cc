@@ -89,7 +89,7 @@ TEST(LinuxBoot, TheMemoryMapIsE820s) {
 TEST(LinuxBoot, WithoutInitrdAndRsdpTheirFieldsAreZero) {
   const auto memory = memory_of(32 * kMiB);
   const auto kernel = make_bzimage().set<std::uint32_t>(boot_params::kRamdiskImage, 0x1234).file();
-  ASSERT_TRUE(load_linux(memory, {.kernel = kernel}).has_value());
+  ASSERT_TRUE(load_linux(memory, {.kernel = kernel, .command_line = ""}).has_value());
   EXPECT_EQ(zero_page<std::uint32_t>(memory, boot_params::kRamdiskImage), 0u);
   EXPECT_EQ(zero_page<std::uint32_t>(memory, boot_params::kRamdiskSize), 0u);
   EXPECT_EQ(zero_page<std::uint64_t>(memory, boot_params::kAcpiRsdpAddr), 0u);

@@ -19,7 +19,7 @@ namespace keel::x86_64 {
 struct AcpiFixedHardware {
   PioAddress pm1_event = kPm1EventPorts.first();               // 4 bytes: status, then enable
   PioAddress pm1_control = kPm1ControlPorts.first();           // 2 bytes
-  std::optional<PioAddress> pm_timer = kPmTimerPorts.first();  // 4 bytes, of which 24 bits count
+  std::optional<PioAddress> pm_timer = kPmTimerPorts.first();  // 4 bytes, all of which count
   std::uint8_t s5_sleep_type = 5;                              // SLP_TYP for "off", 3 bits
 };
 
@@ -33,7 +33,7 @@ struct AcpiConfig {
   std::uint32_t cpu_count = 1;  // their APIC ids are 0, 1, 2, …
   AcpiFixedHardware fixed_hardware = {};
   KeyboardController keyboard_controller = KeyboardController::kPresent;
-  PowerButton power_button = PowerButton::kAbsent;
+  PowerButton power_button = PowerButton::kFixed;
   // The initialiser lets g++ accept a configuration that leaves it out.
   std::vector<AcpiDevice> devices = {};  // NOLINT(readability-redundant-member-init)
 };
@@ -43,8 +43,8 @@ struct AcpiConfig {
 // What the tables say: SCI is GSI 9, level and active high; ISA interrupt 0, the timer, is IOAPIC pin 2; local APICs
 // and the IOAPIC are where memory_map.h has them; there is a CMOS RTC with a century at 0x32, and no VGA; a byte 0xfe
 // to port 0x64 resets the machine. Errors: kInvalidArgument for a device that check_acpi_device() refuses or that is
-// like another one, no processor, a sleep type of more than 3 bits; kExhausted where the tables outgrow their place;
-// kOutOfBounds where that is not RAM.
+// like another one, no processor or more than 4096, a sleep type of more than 3 bits; kExhausted where the tables
+// outgrow their place; kOutOfBounds where that is not RAM.
 [[nodiscard]] Result<GuestAddress> write_acpi_tables(const GuestMemory& memory, const AcpiConfig& config);
 
 // The single tables, for a look at them. Preconditions: what write_acpi_tables() checks.

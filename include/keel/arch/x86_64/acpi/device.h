@@ -49,6 +49,7 @@ struct AcpiDevice {
 
 // The devices of a PC where memory_map.h puts them.
 [[nodiscard]] AcpiDevice acpi_com1();
+// Without an interrupt: CmosRtc raises none.
 [[nodiscard]] AcpiDevice acpi_rtc();
 // A keyboard port without an auxiliary one, so that Linux neither looks for a mouse nor for where the ports are.
 [[nodiscard]] AcpiDevice acpi_keyboard();

@@ -127,11 +127,13 @@ TEST(Fadt, TimerAndPowerButtonAreThereOnlyWhenTheyAre) {
   const auto flags = [&] {
     return load_le_at<std::uint32_t>(make_fadt(config, GuestAddress(0), GuestAddress(0)), 112);
   };
-  EXPECT_NE(flags() & (1u << 4), 0u) << "no fixed power button";
-  config.power_button = PowerButton::kFixed;
   EXPECT_EQ(flags() & (1u << 4), 0u);
+  config.power_button = PowerButton::kAbsent;
+  EXPECT_NE(flags() & (1u << 4), 0u) << "no fixed power button";
 
+  EXPECT_NE(flags() & (1u << 8), 0u) << "TMR_VAL_EXT: 32 bits";
   config.fixed_hardware.pm_timer.reset();
+  EXPECT_EQ(flags() & (1u << 8), 0u);
   const Bytes fadt = make_fadt(config, GuestAddress(0), GuestAddress(0));
   EXPECT_EQ(load_le_at<std::uint32_t>(fadt, 76), 0u);
   EXPECT_EQ(fadt[91], 0);
