@@ -6,7 +6,9 @@
 #include <keel/bus/locked.h>
 
 struct Counter : keel::MutDevicePio {
-  void pio_read(keel::PioAddress, std::uint16_t, std::span<std::uint8_t> data) override { keel::store_le(data, ++reads); }
+  void pio_read(keel::PioAddress, std::uint16_t, std::span<std::uint8_t> data) override {
+    keel::store_le(data, ++reads);
+  }
   void pio_write(keel::PioAddress, std::uint16_t, std::span<const std::uint8_t>) override { reads = 0; }
   std::uint64_t reads = 0;
 };

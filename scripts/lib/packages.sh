@@ -5,7 +5,7 @@
 # Which Debian packages each purpose needs, and how to get those that lack. Needs common.sh.
 
 declare -rA packages_of=(
-  [build]='g++ cmake ninja-build pkg-config libfmt-dev liburcu-dev libgtest-dev libgmock-dev libcli11-dev
+  [build]='acpica-tools g++ cmake ninja-build pkg-config libfmt-dev liburcu-dev libgtest-dev libgmock-dev libcli11-dev
            nlohmann-json3-dev libslirp-dev liburing-dev libseccomp-dev libfdt-dev'
   [bench]='libbenchmark-dev'
   [sanitizers]='clang-19 libclang-rt-19-dev'

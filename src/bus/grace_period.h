@@ -3,33 +3,59 @@
 
 #pragma once
 
-#include <algorithm>
-#include <chrono>
+#include <atomic>
+#include <cstddef>
 #include <memory>
-#include <thread>
-#include <utility>
 #include <vector>
 
-#include "keel/bus/handler_scope.h"
+#include "src/bus/rcu.h"
+#include "src/bus/registered.h"
 
 namespace keel::detail {
 
-// At rest once nobody holds what was removed.
-class GracePeriod {
- public:
-  explicit GracePeriod(std::vector<std::weak_ptr<const void>> removed) : removed_(std::move(removed)) {}
+// What every access reads first: the indexes of both buses, so that one store publishes a change to both.
+struct Snapshot {
+  RouteIndex pio;
+  RouteIndex mmio;
+  std::shared_ptr<const RouteTable> pio_table;
+  std::shared_ptr<const RouteTable> mmio_table;
+};
 
-  [[nodiscard]] bool done() const noexcept {
-    return std::ranges::all_of(removed_, [](const auto& entry) { return entry.expired(); });
-  }
-  bool wait() const {
-    if (in_io_handler()) return done();
-    while (!done()) std::this_thread::sleep_for(std::chrono::microseconds(50));
-    return true;
-  }
+// What a change took out of sight, and readers may still be looking at.
+struct Garbage {
+  std::unique_ptr<const Snapshot> snapshot;
+  std::vector<std::unique_ptr<Registered<PioAddress>>> pio;
+  std::vector<std::unique_ptr<Registered<MmioAddress>>> mmio;
+};
+
+// Keeps the garbage of one change until no reader can see it, then lets it go: by whoever waits first, or by
+// liburcu's thread. Device destructors run there, as inside a handler: they must not wait and need not.
+class GracePeriod final : public rcu::Deferred, public std::enable_shared_from_this<GracePeriod> {
+ public:
+  // `backlog` counts the bytes that wait.
+  GracePeriod(Garbage garbage, std::size_t bytes, std::shared_ptr<std::atomic<std::size_t>> backlog) noexcept;
+  ~GracePeriod() override = default;
+
+  // Starts it; never blocks.
+  void start();
+  // Ends it: the caller knows that no reader is left.
+  void complete() noexcept;
+
+  [[nodiscard]] bool done() const noexcept { return done_.load(std::memory_order_acquire); }
+  // False where the calling thread must not wait (in_io_handler) and it is not done.
+  bool wait() noexcept;
 
  private:
-  const std::vector<std::weak_ptr<const void>> removed_;
+  void run() noexcept override;
+  [[nodiscard]] bool claim() noexcept { return !claimed_.exchange(true, std::memory_order_acq_rel); }
+  void release() noexcept;
+
+  Garbage garbage_;
+  const std::size_t bytes_;
+  const std::shared_ptr<std::atomic<std::size_t>> backlog_;
+  std::atomic<bool> claimed_ = false;  // by the one who releases
+  std::atomic<bool> done_ = false;
+  std::shared_ptr<GracePeriod> self_;  // while liburcu holds it
 };
 
 }  // namespace keel::detail

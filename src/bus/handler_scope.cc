@@ -3,8 +3,15 @@
 
 #include "keel/bus/handler_scope.h"
 
-namespace keel::detail {
+#include "src/bus/rcu.h"
 
-constinit thread_local std::uint32_t handler_depth = 0;
+namespace keel {
 
-}  // namespace keel::detail
+constinit thread_local std::uint32_t detail::handler_depth = 0;
+
+// A dispatch is a read-side section of RCU and counts itself there.
+bool in_io_handler() noexcept {
+  return detail::handler_depth != 0 || detail::rcu::read_depth() != 0;
+}
+
+}  // namespace keel

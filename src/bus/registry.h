@@ -5,89 +5,142 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <iterator>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "src/bus/registered.h"
 #include "keel/base/error.h"
-#include "keel/bus/bus.h"
 
 namespace keel::detail {
 
-// What is registered on one bus, in ascending order, and every question about it that may be refused. Not thread-safe:
-// management works on it under its lock, or on a copy. Never on the way of an access.
+// What is registered on one bus, in ascending order. Not thread-safe: management works on it under its lock. Never on
+// the way of an access.
 template <typename A>
 class Registry {
  public:
-  using Entry = BusEntry<A>;
-  using EntryPtr = std::shared_ptr<const Entry>;
+  using Entry = Registered<A>;
   static constexpr const char* kBus = BusTraits<A>::kName;
 
-  [[nodiscard]] const std::vector<EntryPtr>& entries() const noexcept { return entries_; }
+  // What a RouteTable is made of.
+  [[nodiscard]] std::span<const RouteTable::Item> items() const noexcept { return items_; }
+  [[nodiscard]] std::span<const std::unique_ptr<Entry>> entries() const noexcept { return entries_; }
+  // Changes with every change.
+  [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
 
   // The entry that holds `address`, or null.
-  [[nodiscard]] const EntryPtr* find(A address) const noexcept {
-    const auto it = lower_bound(address);
-    return it != entries_.end() && (*it)->range().first() <= address ? &*it : nullptr;
+  [[nodiscard]] const Entry* find(A address) const noexcept {
+    const std::size_t i = index_from(address);
+    return i < items_.size() && items_[i].route.first <= address.value() ? entries_[i].get() : nullptr;
   }
 
-  [[nodiscard]] Result<EntryPtr> at(A address) const {
-    if (const EntryPtr* entry = find(address)) return *entry;
+  [[nodiscard]] Result<const Entry*> at(A address) const {
+    if (const Entry* entry = find(address)) return entry;
+    const std::size_t above = index_from(address);
     return fail(ErrorCode::kNotFound, "{} {}: nothing is registered there; below it {}, above it {}", kBus, address,
-                neighbour(lower_bound(address), -1), neighbour(lower_bound(address), 0));
+                above > 0 ? describe(entries_[above - 1]->entry) : "nothing",
+                above < entries_.size() ? describe(entries_[above]->entry) : "nothing");
   }
 
   // The entry that claims an access of `size` bytes at `address`.
-  [[nodiscard]] Result<EntryPtr> check(A address, std::size_t size) const {
+  [[nodiscard]] Result<const Entry*> check(A address, std::size_t size) const {
     if (size == 0)
       return fail(ErrorCode::kInvalidArgument, "{} {}: an access of 0 bytes touches nothing", kBus, address);
-    Result<EntryPtr> entry = at(address);
-    if (entry && size - 1 > (*entry)->range().last().offset_from(address)) {
+    Result<const Entry*> entry = at(address);
+    if (entry && !(*entry)->route().route.claims(address.value(), size)) {
       return fail(ErrorCode::kOutOfBounds, "{} {}: an access of {} bytes passes the end of {}", kBus, address, size,
-                  describe(**entry));
+                  describe((*entry)->entry));
     }
     return entry;
   }
 
-  [[nodiscard]] Result<void> insert(EntryPtr entry) {
-    if (!entry->device()) {
-      return fail(ErrorCode::kInvalidArgument, "{} {}: no device given to answer there", kBus, describe(*entry));
+  // The lowest entry that overlaps `range` and for which ignored(entry) is false, or null.
+  template <typename Ignored>
+  [[nodiscard]] const Entry* overlapping(Range<A> range, Ignored&& ignored) const {
+    for (std::size_t i = index_from(range.first()); i < items_.size() && items_[i].route.first <= range.last().value();
+         ++i) {
+      if (!ignored(*entries_[i])) return entries_[i].get();
     }
-    const auto it = lower_bound(entry->range().first());
-    if (it != entries_.end() && (*it)->range().overlaps(entry->range())) {
-      return fail(ErrorCode::kOverlap, "{} {} overlaps {}", kBus, describe(*entry), describe(**it));
-    }
-    entries_.insert(it, std::move(entry));
-    return {};
+    return nullptr;
   }
 
-  // Takes away and returns the entry that holds `address`.
-  [[nodiscard]] Result<EntryPtr> erase(A address) {
-    Result<EntryPtr> entry = at(address);
-    if (entry) entries_.erase(lower_bound(address));
-    return entry;
+  // Takes away the entries that start at `removed` and returns them; puts in `added`. Both ascend; the caller has seen
+  // that the former are there and that the latter overlap nothing that stays.
+  std::vector<std::unique_ptr<Entry>> apply(std::span<const A> removed, std::vector<std::unique_ptr<Entry>> added) {
+    for (const auto& entry : added) entry->serial = ++serial_;
+    ++version_;
+    return removed.size() + added.size() <= kFew ? apply_few(removed, std::move(added))
+                                                 : apply_many(removed, std::move(added));
+  }
+
+  std::vector<std::unique_ptr<Entry>> take_all() noexcept {
+    items_.clear();
+    return std::exchange(entries_, {});
   }
 
   friend bool operator==(const Registry& a, const Registry& b) {
-    return std::ranges::equal(a.entries_, b.entries_, [](const auto& x, const auto& y) { return *x == *y; });
+    return std::ranges::equal(a.entries_, b.entries_,
+                              [](const auto& x, const auto& y) { return x->entry == y->entry; });
   }
 
  private:
-  using Iterator = typename std::vector<EntryPtr>::const_iterator;
+  static constexpr std::size_t kFew = 4;
 
-  static std::string describe(const Entry& entry) { return fmt::format("{} \"{}\"", entry.range(), entry.owner()); }
-
-  // The first entry that ends at or after `address`.
-  Iterator lower_bound(A address) const noexcept {
-    return std::ranges::lower_bound(entries_, address, {}, [](const EntryPtr& entry) { return entry->range().last(); });
+  // The index of the first entry that ends at or after `address`.
+  std::size_t index_from(A address) const noexcept {
+    const auto it = std::ranges::lower_bound(items_, std::uint64_t{address.value()}, {}, &RouteTable::Item::last);
+    return static_cast<std::size_t>(it - items_.begin());
   }
 
-  std::string neighbour(Iterator it, std::ptrdiff_t step) const {
-    const bool outside = step < 0 ? it == entries_.begin() : it == entries_.end();
-    return outside ? "nothing" : describe(**(it + step));
+  static A first_of(const Entry& entry) noexcept { return entry.entry.range().first(); }
+
+  std::vector<std::unique_ptr<Entry>> apply_few(std::span<const A> removed, std::vector<std::unique_ptr<Entry>> added) {
+    std::vector<std::unique_ptr<Entry>> gone;
+    for (const A first : removed) {
+      const auto i = static_cast<std::ptrdiff_t>(index_from(first));
+      gone.push_back(std::move(entries_[static_cast<std::size_t>(i)]));
+      entries_.erase(entries_.begin() + i);
+      items_.erase(items_.begin() + i);
+    }
+    for (auto& entry : added) {
+      const auto i = static_cast<std::ptrdiff_t>(index_from(first_of(*entry)));
+      items_.insert(items_.begin() + i, entry->route());
+      entries_.insert(entries_.begin() + i, std::move(entry));
+    }
+    return gone;
   }
 
-  std::vector<EntryPtr> entries_;
+  std::vector<std::unique_ptr<Entry>> apply_many(std::span<const A> removed,
+                                                 std::vector<std::unique_ptr<Entry>> added) {
+    std::vector<std::unique_ptr<Entry>> gone, kept;
+    kept.reserve(entries_.size() - removed.size() + added.size());
+    auto next_removed = removed.begin();
+    auto next_added = added.begin();
+    for (auto& entry : entries_) {
+      while (next_added != added.end() && first_of(**next_added) < first_of(*entry))
+        kept.push_back(std::move(*next_added++));
+      if (next_removed != removed.end() && *next_removed == first_of(*entry)) {
+        ++next_removed;
+        gone.push_back(std::move(entry));
+      } else {
+        kept.push_back(std::move(entry));
+      }
+    }
+    std::move(next_added, added.end(), std::back_inserter(kept));
+    entries_ = std::move(kept);
+    items_.clear();
+    items_.reserve(entries_.size());
+    for (const auto& entry : entries_) items_.push_back(entry->route());
+    return gone;
+  }
+
+  std::vector<RouteTable::Item> items_;          // kept beside the entries, in their order,
+  std::vector<std::unique_ptr<Entry>> entries_;  // so that searching and rebuilding stream over memory
+  std::uint64_t version_ = 0;
+  std::uint64_t serial_ = 0;
 };
 
 }  // namespace keel::detail

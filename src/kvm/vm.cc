@@ -11,10 +11,10 @@
 #include <cerrno>
 #include <memory>
 
+#include "src/kvm/ioctl.h"
 #include "keel/arch/x86_64/memory_map.h"
 #include "keel/base/try.h"
 #include "keel/kvm/vcpu.h"
-#include "src/kvm/ioctl.h"
 
 namespace keel::kvm {
 namespace {
@@ -116,7 +116,9 @@ Result<std::unique_ptr<LevelInterrupt>> Vm::level_pin(Gsi gsi) const {
   return std::make_unique<LevelPin>(std::move(vm), gsi);
 }
 
-Result<void> Vm::add_irqfd(const EventFd& event, Gsi gsi) const { return change_irqfd(fd_.get(), event, gsi, 0); }
+Result<void> Vm::add_irqfd(const EventFd& event, Gsi gsi) const {
+  return change_irqfd(fd_.get(), event, gsi, 0);
+}
 
 Result<void> Vm::remove_irqfd(const EventFd& event, Gsi gsi) const {
   return change_irqfd(fd_.get(), event, gsi, KVM_IRQFD_FLAG_DEASSIGN);

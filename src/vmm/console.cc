@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -33,8 +34,11 @@ sigset_t console_signals() {
 // The wires of one run_console() and the bytes under way.
 class ConsoleLoop {
  public:
-  ConsoleLoop(Machine& machine, int input_fd, UniqueFd signals) noexcept
-      : machine_(machine), input_fd_(input_fd), signals_(std::move(signals)) {}
+  // Only somebody at a terminal has an escape key; what comes through a pipe is the guest's to the last byte.
+  enum class Escape : std::uint8_t { kNone, kKey };
+
+  ConsoleLoop(Machine& machine, int input_fd, UniqueFd signals, Escape escape) noexcept
+      : machine_(machine), input_fd_(input_fd), signals_(std::move(signals)), escape_(escape) {}
 
   Result<ConsoleResult> run() {
     for (;;) {
@@ -67,30 +71,39 @@ class ConsoleLoop {
 
   // End of file and errors alike (a terminal whose other side is gone reports EIO) mean: no more input, ever.
   void read_input() {
-    std::array<std::uint8_t, 256> bytes;
+    std::array<std::uint8_t, kReadSize> bytes;
     const ssize_t count = ::read(input_fd_, bytes.data(), bytes.size());
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (count <= 0) {
       input_fd_ = -1;
       return;
     }
-    const auto filtered = escape_.filter(std::span(bytes).first(static_cast<std::size_t>(count)), buffer_);
-    if (filtered.wish == EscapeFilter::Filtered::Wish::kLeave) {
-      machine_.stop("left with the escape key");
-      return;
+    const auto typed = std::span(bytes).first(static_cast<std::size_t>(count));
+    if (escape_ == Escape::kNone) {
+      std::ranges::copy(typed, buffer_.begin());
+      pending_ = std::span(buffer_).first(typed.size());
+    } else {
+      const auto filtered = filter_.filter(typed, buffer_);
+      if (filtered.wish == EscapeFilter::Filtered::Wish::kLeave) {
+        machine_.stop("left with the escape key");
+        return;
+      }
+      pending_ = std::span(buffer_).first(filtered.size);
     }
-    pending_ = std::span(buffer_).first(filtered.size);
     type_pending();
   }
+
+  static constexpr std::size_t kReadSize = 256;
 
   void type_pending() { pending_ = pending_.subspan(machine_.type(pending_)); }
 
   Machine& machine_;
   int input_fd_;  // -1 after its end
   UniqueFd signals_;
-  EscapeFilter escape_;
-  std::array<std::uint8_t, 257> buffer_;
-  std::span<const std::uint8_t> pending_;  // of buffer_: read, and not yet taken by the serial port
+  Escape escape_;
+  EscapeFilter filter_;
+  std::array<std::uint8_t, kReadSize + 1> buffer_;  // one more for an escape that the filter kept back
+  std::span<const std::uint8_t> pending_;           // of buffer_: read, and not yet taken by the serial port
 };
 
 }  // namespace
@@ -131,7 +144,8 @@ Result<ConsoleResult> run_console(Machine& machine, int input_fd) {
   } else if (::fcntl(input_fd, F_GETFD) < 0) {
     input_fd = -1;  // closed by whoever started us
   }
-  return ConsoleLoop(machine, input_fd, std::move(signals)).run();
+  const auto escape = terminal ? ConsoleLoop::Escape::kKey : ConsoleLoop::Escape::kNone;
+  return ConsoleLoop(machine, input_fd, std::move(signals), escape).run();
 }
 
 }  // namespace keel

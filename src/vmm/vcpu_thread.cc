@@ -29,7 +29,9 @@ VcpuThread::VcpuThread(unsigned index, kvm::Vcpu vcpu, Machine& machine) noexcep
 Result<void> VcpuThread::start(std::latch& all_started) {
   try {
     thread_ = std::thread([this, &all_started] {
-      ::pthread_setname_np(::pthread_self(), fmt::format("vcpu{}", index_).c_str());
+      const std::string name = fmt::format("vcpu{}", index_);
+      ::pthread_setname_np(::pthread_self(), name.c_str());
+      machine_.io_.name_this_thread(name);
       all_started.arrive_and_wait();
       run_until_end();
     });

@@ -39,7 +39,10 @@ void expect_refusal(const ProgramResult& result, const std::string& says) {
 // The smallest ELF header that claims to be a 64-bit program of `machine`.
 std::string elf_of_machine(char machine) {
   std::string file(4096, '\0');
-  file.replace(0, 7, std::string("\x7f" "ELF\x02\x01\x01", 7));
+  file.replace(0, 7,
+               std::string("\x7f"
+                           "ELF\x02\x01\x01",
+                           7));
   file[16] = 2;
   file[18] = machine;
   return file;

@@ -9,8 +9,8 @@
 
 #include "kvm/tiny_guest.h"
 
-// What needs a KVM on a processor with virtualisation, real or nested: KVMs that emulate the guest's processor in software
-// do not play processor mode changes and fault escalation.
+// What needs a KVM on a processor with virtualisation, real or nested: KVMs that emulate the guest's processor in
+// software do not play processor mode changes and fault escalation.
 namespace keel::kvm {
 namespace {
 

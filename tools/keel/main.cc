@@ -6,11 +6,11 @@
 #include <exception>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
-#include "keel/vmm/ending.h"
 #include "tools/keel/run_command.h"
+#include "keel/vmm/ending.h"
 
 namespace {
 

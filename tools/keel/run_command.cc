@@ -11,13 +11,13 @@
 
 #include <fmt/format.h>
 
+#include "tools/keel/run_stats.h"
 #include "keel/base/clock.h"
 #include "keel/base/try.h"
 #include "keel/kvm/system.h"
 #include "keel/vmm/console.h"
 #include "keel/vmm/guest_image.h"
 #include "keel/vmm/machine.h"
-#include "tools/keel/run_stats.h"
 
 namespace keel::tool {
 namespace {
@@ -45,10 +45,14 @@ void RunCommand::add_to(CLI::App& app) {
       ->required()
       ->type_name("FILE");
   command->add_option("--initrd", initrd_, "initial RAM disk")->type_name("FILE");
-  command->add_option("--cmdline", config_.cmdline, "kernel command line, put behind \"" + std::string(kLeadingCmdline) + "\"")
+  command
+      ->add_option("--cmdline", config_.cmdline,
+                   "kernel command line, put behind \"" + std::string(kLeadingCmdline) + "\"")
       ->type_name("TEXT")
       ->capture_default_str();
-  command->add_option("--memory", memory_, "guest memory: bytes, or with K, M, G")->type_name("SIZE")->capture_default_str();
+  command->add_option("--memory", memory_, "guest memory: bytes, or with K, M, G")
+      ->type_name("SIZE")
+      ->capture_default_str();
   command->add_option("--cpus", config_.cpus, "number of vCPUs")->type_name("N")->capture_default_str();
   command->add_flag("--stats", stats_, "at the end, print start-up time, exits and memory to standard error");
   command->footer("Ctrl-A x leaves the guest; Ctrl-A Ctrl-A types one Ctrl-A.");

@@ -17,8 +17,7 @@ namespace keel::tool {
 class RunCommand {
  public:
   // `process_started_at`: the monotonic time that --stats counts from.
-  explicit RunCommand(std::chrono::nanoseconds process_started_at) noexcept
-      : process_started_at_(process_started_at) {}
+  explicit RunCommand(std::chrono::nanoseconds process_started_at) noexcept : process_started_at_(process_started_at) {}
 
   void add_to(CLI::App& app);
   // Runs the machine to its end; returns the process's exit status.

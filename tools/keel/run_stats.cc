@@ -5,13 +5,16 @@
 
 #include <fmt/format.h>
 
+#include "tools/keel/ledger_report.h"
 #include "keel/vmm/exit_counts.h"
 #include "keel/vmm/host_usage.h"
 
 namespace keel::tool {
 namespace {
 
-double milliseconds(std::chrono::nanoseconds time) { return std::chrono::duration<double, std::milli>(time).count(); }
+double milliseconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
 
 constexpr double kMega = 1e6;
 
@@ -44,6 +47,7 @@ void print_memory(std::FILE* out, const GuestMemory& memory) {
 void print_stats(std::FILE* out, const Machine& machine, std::chrono::nanoseconds process_started_at) {
   print_start_time(out, machine, process_started_at);
   print_exits(out, machine.exit_counts());
+  print_ledger(out, machine.io().ledger());
   print_memory(out, machine.memory());
 }
 

@@ -8,17 +8,16 @@
 namespace keel {
 
 namespace detail {
-// How many I/O handlers and device locks the calling thread is inside of. Its address names the thread.
+// How many HandlerScopes the calling thread is inside of. Its address names the thread.
 extern constinit thread_local std::uint32_t handler_depth;
 }  // namespace detail
 
-// Whether the calling thread is inside a device's I/O handler, or holds a device through Locked::with_lock. There,
-// waiting until no access is inside a device could wait for oneself, so nothing in Keel does: it is deferred.
-[[nodiscard]] inline bool in_io_handler() noexcept {
-  return detail::handler_depth != 0;
-}
+// Whether the calling thread is inside a device's I/O handler, holds a device through Locked::with_lock, or runs the
+// destructor of a device that the manager released. There, waiting until no access is inside a device could wait for
+// oneself, so nothing in Keel does: it is deferred.
+[[nodiscard]] bool in_io_handler() noexcept;
 
-// Marks the calling thread as inside a handler for the length of a block. Nests.
+// Makes in_io_handler() true for the length of a block. Nests.
 class HandlerScope {
  public:
   HandlerScope() noexcept { ++detail::handler_depth; }

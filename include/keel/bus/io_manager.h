@@ -12,17 +12,31 @@
 
 #include "keel/base/error.h"
 #include "keel/bus/bus.h"
+#include "keel/bus/io_transaction.h"
+#include "keel/bus/ledger.h"
 #include "keel/bus/removal.h"
 
 namespace keel {
 
+namespace detail {
+class IoManagerCore;
+struct IoDispatch;
+}  // namespace detail
+
 // Both buses of a machine: finds the device an access is for, while devices come and go.
 //
 // Every member may be called from any thread, and from inside an I/O handler, for any device, the one being served
-// included. Errors of registration: kInvalidArgument (no device), kOverlap (names both parties; nothing changed);
-// of lookup and deregistration: kNotFound.
+// included. Errors of registration: kInvalidArgument (no device), kOverlap (names both parties; nothing changed),
+// kExhausted (too many ranges, or too many changes that handlers made and readers have not yet let go); of lookup and
+// deregistration: kNotFound.
+//
+// Threads need no ceremony: the first access of a thread makes it ready, which allocates, and its end undoes that.
+// Destroy the manager when no thread is inside a call.
 class IoManager {
  public:
+  // Handlers that dispatch, inside handlers that dispatch…: an access deeper than this is nobody's.
+  static constexpr std::size_t kMaxNesting = 16;
+
   IoManager();
   ~IoManager();
   IoManager(const IoManager&) = delete;
@@ -30,11 +44,14 @@ class IoManager {
 
   // An access belongs to the range that holds all of its bytes. Where none does (nobody there, an end straddled, the
   // top of the space passed, no bytes at all) a read fills `data` with ones, a write goes nowhere, and it is counted.
-  // These never fail, throw, lock, wait or allocate.
+  // These never fail, throw, lock or wait, and allocate on a thread's first access alone.
   Dispatch pio_read(PioAddress address, std::span<std::uint8_t> data) const noexcept;
   Dispatch pio_write(PioAddress address, std::span<const std::uint8_t> data) const noexcept;
   Dispatch mmio_read(MmioAddress address, std::span<std::uint8_t> data) const noexcept;
   Dispatch mmio_write(MmioAddress address, std::span<const std::uint8_t> data) const noexcept;
+
+  // Makes the calling thread ready before its first access, and names it in the ledger ("vcpu0").
+  void name_this_thread(std::string name) const;
 
   // `owner` names the device in messages and statistics.
   Result<void> register_pio(PioRange range, std::shared_ptr<DevicePio> device, std::string owner);
@@ -52,6 +69,9 @@ class IoManager {
   // All of exactly these ranges at once, or none and an error.
   Result<Completion> deregister_device(std::span<const PioRange> pio, std::span<const MmioRange> mmio);
 
+  // Any set of changes that take effect at once.
+  [[nodiscard]] IoTransaction begin();
+
   [[nodiscard]] Result<PioEntry> find_pio(PioAddress address) const;
   [[nodiscard]] Result<MmioEntry> find_mmio(MmioAddress address) const;
   // The entry that would claim an access of `size` bytes. Besides kNotFound: kInvalidArgument for size 0, kOutOfBounds
@@ -61,13 +81,15 @@ class IoManager {
   // In ascending order; a picture of one moment.
   [[nodiscard]] std::vector<PioEntry> pio_entries() const;
   [[nodiscard]] std::vector<MmioEntry> mmio_entries() const;
+  // Who was accessed how often and for how long, and what was accessed in vain.
+  [[nodiscard]] IoLedger ledger() const;
 
   // The same ranges served by the same devices.
   friend bool operator==(const IoManager& a, const IoManager& b);
 
  private:
-  class Impl;
-  const std::unique_ptr<Impl> impl_;
+  friend detail::IoDispatch;
+  const std::unique_ptr<detail::IoManagerCore> core_;
 };
 
 }  // namespace keel

@@ -81,8 +81,7 @@ class Vcpu {
 
  private:
   friend class Vm;
-  Vcpu(UniqueFd fd, kvm_run* run, std::size_t run_size) noexcept
-      : fd_(std::move(fd)), run_(run), run_size_(run_size) {}
+  Vcpu(UniqueFd fd, kvm_run* run, std::size_t run_size) noexcept : fd_(std::move(fd)), run_(run), run_size_(run_size) {}
   Exit decode_exit() noexcept;
 
   UniqueFd fd_;

@@ -35,7 +35,8 @@ class Vm {
   // `index` is also the local APIC id.
   [[nodiscard]] Result<Vcpu> create_vcpu(unsigned index) const;
 
-  // An edge-triggered pin as a wire: raise() from the lowered state sends one edge through an irqfd, lower() re-arms it.
+  // An edge-triggered pin as a wire: raise() from the lowered state sends one edge through an irqfd, lower() re-arms
+  // it.
   [[nodiscard]] Result<std::unique_ptr<LevelInterrupt>> edge_pin(Gsi gsi) const;
 
   // A level-triggered pin as a wire, for one device alone.

@@ -29,7 +29,7 @@ struct MachineConfig {
 
 // Ahead of every command line. A panic restarts the machine at once, through the keyboard controller (one port write),
 // and as a "warm" restart, which is how the machine tells a panic from an ordinary one (see Machine). There is no PCI
-// bus, and a kernel that looks for one reports an error.
+// bus, and looking for one costs the guest some exits.
 inline constexpr std::string_view kLeadingCmdline = "panic=-1 reboot=k,panic_warm pci=off";
 
 // "512M", "2G", "1048576K" or plain bytes. Error kInvalidArgument says what was wrong with the text.

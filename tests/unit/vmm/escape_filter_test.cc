@@ -46,7 +46,9 @@ TEST(EscapeFilter, SendsBothKeysWhereTheSecondMeansNothing) {
 TEST(EscapeFilter, RemembersAnEscapeBetweenReads) {
   EscapeFilter filter;
   EXPECT_EQ(typed(filter, "a\x01"), "a");
-  EXPECT_EQ(typed(filter, "b"), "\x01" "b");
+  EXPECT_EQ(typed(filter, "b"),
+            "\x01"
+            "b");
   EXPECT_EQ(typed(filter, "\x01"), "");
   EXPECT_EQ(typed(filter, "x"), "<leave>");
 }

@@ -1,0 +1,204 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#include "src/bus/books.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <unordered_map>
+
+#include "keel/base/check.h"
+
+namespace keel::detail {
+
+namespace {
+
+constexpr std::size_t kCountsBytes = Book::kLines * sizeof(Book::Counts);
+constexpr std::size_t kTicksBytes = Book::kLines * sizeof(Book::Ticks);
+
+Traffic traffic(const Book& book, std::uint32_t line, double nanoseconds_per_tick) {
+  const auto totals = [&](const OwnedCounter& count, const OwnedCounter& ticks) {
+    const auto time = std::llround(static_cast<double>(ticks.load()) * nanoseconds_per_tick);
+    return AccessTotals{count.load(), std::chrono::nanoseconds(time)};
+  };
+  const Book::Counts& counts = book.counts()[line];
+  if (counts.reads.load() + counts.writes.load() == 0) return {};  // leaves untouched pages untouched
+  return {totals(counts.reads, book.ticks()[line].reads), totals(counts.writes, book.ticks()[line].writes)};
+}
+
+template <typename A>
+void busiest_first(std::vector<UnclaimedAddress<A>>& addresses) {
+  const auto total = [](const UnclaimedAddress<A>& entry) { return entry.reads + entry.writes; };
+  std::ranges::sort(addresses, [&](const auto& a, const auto& b) {
+    return std::pair(total(b), a.address) < std::pair(total(a), b.address);
+  });
+  if (addresses.size() > IoLedger::kUnclaimedAddresses) {
+    addresses.erase(addresses.begin() + IoLedger::kUnclaimedAddresses, addresses.end());
+  }
+}
+
+}  // namespace
+
+Book::Book() {
+  void* const lines = mmap(nullptr, kCountsBytes + kTicksBytes, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  check(lines != MAP_FAILED, "no address space for a thread's ledger");
+  // Zero pages hold zero counters.
+  counts_ = static_cast<Counts*>(lines);
+  ticks_ = reinterpret_cast<Ticks*>(static_cast<std::byte*>(lines) + kCountsBytes);
+}
+
+Book::~Book() {
+  munmap(counts_, kCountsBytes + kTicksBytes);
+}
+
+Book& Books::open_book() {
+  auto book = std::make_unique<Book>();
+  const Lock lock(mutex_);
+  return *books_.emplace_back(std::move(book));
+}
+
+void Books::close_book(Book& book) noexcept {
+  std::unique_ptr<Book> closed;
+  const Lock lock(mutex_);
+  for (std::uint32_t line = 0; line < lines_; ++line) {
+    const auto add = [](OwnedCounter& to, const OwnedCounter& from) {
+      if (from.load() != 0) to.add(from.load());
+    };
+    add(ended_.counts()[line].reads, book.counts()[line].reads);
+    add(ended_.counts()[line].writes, book.counts()[line].writes);
+    add(ended_.ticks()[line].reads, book.ticks()[line].reads);
+    add(ended_.ticks()[line].writes, book.ticks()[line].writes);
+  }
+  ended_.pio_unclaimed.add(book.pio_unclaimed);
+  ended_.mmio_unclaimed.add(book.mmio_unclaimed);
+  ended_.too_deep.add(book.too_deep.load());
+  const auto it = std::ranges::find(books_, &book, &std::unique_ptr<Book>::get);
+  closed = std::move(*it);
+  books_.erase(it);
+}
+
+void Books::name_book(Book& book, std::string name) {
+  const Lock lock(mutex_);
+  book.name = std::move(name);
+}
+
+bool Books::nobody_dispatches() const {
+  const Lock lock(mutex_);
+  return books_.empty();
+}
+
+Result<std::uint32_t> Books::open_line() {
+  const Lock lock(mutex_);
+  if (!free_lines_.empty()) {
+    const std::uint32_t line = free_lines_.back();
+    free_lines_.pop_back();
+    return line;
+  }
+  if (lines_ == Book::kLines) {
+    return fail(ErrorCode::kExhausted, "the buses hold {} ranges, which is all they can; remove some", lines_);
+  }
+  free_lines_.reserve(lines_ + 1);  // so that closing never allocates
+  return lines_++;
+}
+
+// What all threads counted on the line, which is then clean for its next range.
+Traffic Books::take_line(std::uint32_t line) {
+  const double scale = scale_.nanoseconds_per_tick();
+  Traffic total = traffic(ended_, line, scale);
+  const auto clear = [line](const Book& book) {
+    book.counts()[line].reads.store(0);
+    book.counts()[line].writes.store(0);
+    book.ticks()[line].reads.store(0);
+    book.ticks()[line].writes.store(0);
+  };
+  for (const auto& book : books_) {
+    total += traffic(*book, line, scale);
+    if (book->counts()[line].reads.load() + book->counts()[line].writes.load() != 0) clear(*book);
+  }
+  if (total.reads.count + total.writes.count != 0) clear(ended_);
+  free_lines_.push_back(line);
+  return total;
+}
+
+void Books::close_line(std::uint32_t line) noexcept {
+  const Lock lock(mutex_);
+  (void)take_line(line);
+}
+
+template <>
+Books::Removed<PioAddress>& Books::removed() {
+  return removed_pio_;
+}
+template <>
+Books::Removed<MmioAddress>& Books::removed() {
+  return removed_mmio_;
+}
+
+template <typename A>
+void Books::close_line(std::uint32_t line, Range<A> range, std::string owner) {
+  const Lock lock(mutex_);
+  Removed<A>& gone = removed<A>();
+  gone.latest.push_back({range, std::move(owner), take_line(line), {}});
+  if (gone.latest.size() > IoLedger::kRemovedRanges) {
+    gone.earlier += gone.latest.front().traffic;
+    gone.latest.pop_front();
+  }
+}
+template void Books::close_line(std::uint32_t, PioRange, std::string);
+template void Books::close_line(std::uint32_t, MmioRange, std::string);
+
+template <typename A>
+void Books::fill(BusLedger<A>& bus, std::vector<OpenLine<A>> lines, const Removed<A>& removed,
+                 UnclaimedTable Book::* unclaimed) const {
+  const double scale = scale_.nanoseconds_per_tick();
+  std::vector<const Book*> books{&ended_};
+  for (const auto& book : books_) books.push_back(book.get());
+
+  for (OpenLine<A>& line : lines) {
+    RangeLedger<A>& range =
+        bus.ranges.emplace_back(line.range, std::move(line.owner), Traffic{}, std::vector<ThreadTraffic>{});
+    for (std::size_t thread = 0; thread < books.size(); ++thread) {
+      const Traffic share = traffic(*books[thread], line.line, scale);
+      if (share.reads.count + share.writes.count == 0) continue;
+      range.traffic += share;
+      range.by_thread.push_back({thread, share});
+    }
+  }
+  bus.removed.assign(removed.latest.begin(), removed.latest.end());
+  bus.removed_earlier = removed.earlier;
+
+  std::unordered_map<std::uint64_t, UnclaimedAddress<A>> by_address;
+  for (const Book* book : books) {
+    const UnclaimedTable& table = book->*unclaimed;
+    bus.unclaimed_reads += table.total(Direction::kRead);
+    bus.unclaimed_writes += table.total(Direction::kWrite);
+    table.for_each([&](std::uint64_t address, std::uint64_t reads, std::uint64_t writes) {
+      auto& entry = by_address[address];
+      entry.address = A(static_cast<typename A::Value>(address));
+      entry.reads += reads;
+      entry.writes += writes;
+    });
+  }
+  for (const auto& [address, entry] : by_address) bus.unclaimed.push_back(entry);
+  busiest_first(bus.unclaimed);
+}
+
+IoLedger Books::picture(std::vector<OpenLine<PioAddress>> pio, std::vector<OpenLine<MmioAddress>> mmio) const {
+  IoLedger ledger;
+  const Lock lock(mutex_);
+  ledger.threads.emplace_back("ended threads");
+  ledger.too_deep = ended_.too_deep.load();
+  for (const auto& book : books_) {
+    ledger.threads.push_back(book->name);
+    ledger.too_deep += book->too_deep.load();
+  }
+  fill(ledger.pio, std::move(pio), removed_pio_, &Book::pio_unclaimed);
+  fill(ledger.mmio, std::move(mmio), removed_mmio_, &Book::mmio_unclaimed);
+  return ledger;
+}
+
+}  // namespace keel::detail

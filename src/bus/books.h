@@ -1,0 +1,153 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "src/bus/ticks.h"
+#include "src/bus/unclaimed_table.h"
+#include "keel/base/error.h"
+#include "keel/base/mutex.h"
+#include "keel/base/range.h"
+#include "keel/bus/ledger.h"
+
+namespace keel::detail {
+
+// One thread's counters of one manager: a line for each registered range, shared with nobody. The lines are reserved
+// address space that takes memory where it is touched, so that a new range needs nothing from the threads.
+class Book {
+ public:
+  static constexpr std::uint32_t kLines = 1u << 17;
+  struct Counts {
+    OwnedCounter reads;
+    OwnedCounter writes;
+  };
+  struct Ticks {
+    OwnedCounter reads;
+    OwnedCounter writes;
+  };
+
+  Book();
+  ~Book();
+  Book(const Book&) = delete;
+  Book& operator=(const Book&) = delete;
+
+  [[nodiscard]] Counts* counts() const noexcept { return counts_; }
+  [[nodiscard]] Ticks* ticks() const noexcept { return ticks_; }
+
+  UnclaimedTable pio_unclaimed;
+  UnclaimedTable mmio_unclaimed;
+  OwnedCounter too_deep;
+  std::string name;  // guarded by Books
+
+ private:
+  Counts* counts_;
+  Ticks* ticks_;
+};
+
+// A registered range whose traffic a picture is to have.
+template <typename A>
+struct OpenLine {
+  Range<A> range;
+  std::string owner;
+  std::uint32_t line;
+};
+
+// All books of one manager. Its mutex is the innermost lock; nothing is called under it.
+class Books {
+ public:
+  Books() = default;
+  Books(const Books&) = delete;
+  Books& operator=(const Books&) = delete;
+
+  [[nodiscard]] Book& open_book() KEEL_EXCLUDES(mutex_);
+  // By the thread that owned it; its counts go to those of the ended threads.
+  void close_book(Book& book) noexcept KEEL_EXCLUDES(mutex_);
+  void name_book(Book& book, std::string name) KEEL_EXCLUDES(mutex_);
+  // Whether no thread has a book, so that none is dispatching; one that opens its book later sees what was published
+  // before this call.
+  [[nodiscard]] bool nobody_dispatches() const KEEL_EXCLUDES(mutex_);
+
+  // The manager is gone: its threads may close their books whenever they notice.
+  void retire() noexcept { retired_.store(true, std::memory_order_relaxed); }
+  [[nodiscard]] bool retired() const noexcept { return retired_.load(std::memory_order_relaxed); }
+
+  // Error: kExhausted.
+  [[nodiscard]] Result<std::uint32_t> open_line() KEEL_EXCLUDES(mutex_);
+  // Once no access to the range is under way. The first forgets what was counted (nothing, where the range was never
+  // published), the second keeps it among the removed.
+  void close_line(std::uint32_t line) noexcept KEEL_EXCLUDES(mutex_);
+  template <typename A>
+  void close_line(std::uint32_t line, Range<A> range, std::string owner) KEEL_EXCLUDES(mutex_);
+
+  [[nodiscard]] IoLedger picture(std::vector<OpenLine<PioAddress>> pio, std::vector<OpenLine<MmioAddress>> mmio) const
+      KEEL_EXCLUDES(mutex_);
+
+ private:
+  template <typename A>
+  struct Removed {
+    std::deque<RangeLedger<A>> latest;
+    Traffic earlier;
+  };
+  template <typename A>
+  Removed<A>& removed() KEEL_REQUIRES(mutex_);
+  Traffic take_line(std::uint32_t line) KEEL_REQUIRES(mutex_);
+  template <typename A>
+  void fill(BusLedger<A>& bus, std::vector<OpenLine<A>> lines, const Removed<A>& removed,
+            UnclaimedTable Book::* unclaimed) const KEEL_REQUIRES(mutex_);
+
+  const TickScale scale_;
+  std::atomic<bool> retired_ = false;
+  mutable Mutex mutex_;
+  std::vector<std::unique_ptr<Book>> books_ KEEL_GUARDED_BY(mutex_);
+  Book ended_ KEEL_GUARDED_BY(mutex_);
+  std::uint32_t lines_ KEEL_GUARDED_BY(mutex_) = 0;  // numbers given out so far
+  std::vector<std::uint32_t> free_lines_ KEEL_GUARDED_BY(mutex_);
+  Removed<PioAddress> removed_pio_ KEEL_GUARDED_BY(mutex_);
+  Removed<MmioAddress> removed_mmio_ KEEL_GUARDED_BY(mutex_);
+};
+
+// A range's line in every book, from before it is published until the last access is over. A range that moves keeps
+// its line. Not thread-safe, except that the last owner may be any thread.
+template <typename A>
+class Line {
+ public:
+  [[nodiscard]] static Result<std::shared_ptr<Line>> open(std::shared_ptr<Books> books) {
+    const Result<std::uint32_t> number = books->open_line();
+    if (!number) return std::unexpected(number.error());
+    return std::make_shared<Line>(std::move(books), *number);
+  }
+  Line(std::shared_ptr<Books> books, std::uint32_t number) noexcept : books_(std::move(books)), number_(number) {}
+  ~Line() {
+    if (range_)
+      books_->close_line(number_, *range_, std::move(owner_));
+    else
+      books_->close_line(number_);
+  }
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+
+  [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
+  // What to remember it as.
+  void publish(Range<A> range, const std::string& owner) {
+    range_ = range;
+    owner_ = owner;
+  }
+
+ private:
+  const std::shared_ptr<Books> books_;
+  const std::uint32_t number_;
+  std::optional<Range<A>> range_;
+  std::string owner_;
+};
+
+}  // namespace keel::detail

@@ -1,0 +1,195 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+// The way of an access (keel/bus/io_manager.h). Nothing here waits, allocates, throws, takes a lock or writes a cache
+// line that another thread reads; the first access of a thread alone goes through ThreadReady.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "src/bus/io_manager_core.h"
+#include "src/bus/rcu_reader.h"
+#include "src/bus/thread_books.h"
+#include "keel/bus/io_manager.h"
+
+namespace keel {
+
+namespace detail {
+
+namespace {
+
+// A route keeps its device as an address; it is const to the table, not to the access.
+template <typename Device>
+Device* device_at(const void* target) noexcept {
+  return const_cast<Device*>(static_cast<const Device*>(target));
+}
+
+// How the accesses of one bus in one direction differ.
+struct PioRead {
+  using A = PioAddress;
+  using Data = std::span<std::uint8_t>;
+  static constexpr Direction kDirection = Direction::kRead;
+  static void call(const void* target, PioAddress base, std::uint64_t offset, Data data) {
+    device_at<DevicePio>(target)->pio_read(base, static_cast<std::uint16_t>(offset), data);
+  }
+};
+struct PioWrite {
+  using A = PioAddress;
+  using Data = std::span<const std::uint8_t>;
+  static constexpr Direction kDirection = Direction::kWrite;
+  static void call(const void* target, PioAddress base, std::uint64_t offset, Data data) {
+    device_at<DevicePio>(target)->pio_write(base, static_cast<std::uint16_t>(offset), data);
+  }
+};
+struct MmioRead {
+  using A = MmioAddress;
+  using Data = std::span<std::uint8_t>;
+  static constexpr Direction kDirection = Direction::kRead;
+  static void call(const void* target, MmioAddress base, std::uint64_t offset, Data data) {
+    device_at<DeviceMmio>(target)->mmio_read(base, offset, data);
+  }
+};
+struct MmioWrite {
+  using A = MmioAddress;
+  using Data = std::span<const std::uint8_t>;
+  static constexpr Direction kDirection = Direction::kWrite;
+  static void call(const void* target, MmioAddress base, std::uint64_t offset, Data data) {
+    device_at<DeviceMmio>(target)->mmio_write(base, offset, data);
+  }
+};
+
+template <typename Access>
+[[gnu::always_inline]] inline const RouteIndex& index_for(const Snapshot& snapshot) noexcept {
+  if constexpr (std::same_as<typename Access::A, PioAddress>)
+    return snapshot.pio;
+  else
+    return snapshot.mmio;
+}
+
+template <typename Access>
+[[gnu::always_inline]] inline void call(const Route& route, std::uint64_t address,
+                                        typename Access::Data data) noexcept {
+  using A = typename Access::A;
+  Access::call(route.target, A(static_cast<typename A::Value>(route.first)), address - route.first, data);
+}
+
+// The first accesses are all timed, then every 256th, which stands for 256.
+constexpr std::uint64_t kTimedAtFirst = 64;
+constexpr unsigned kTimedShift = 8;
+
+template <typename Access>
+[[gnu::noinline]] void timed_call(const Route& route, const ThreadView& view, std::uint64_t nth, std::uint64_t address,
+                                  typename Access::Data data) noexcept {
+  Book::Ticks& sums = view.book->ticks()[route.line];
+  OwnedCounter& sum = Access::kDirection == Direction::kRead ? sums.reads : sums.writes;
+  const std::uint64_t start = ticks();
+  call<Access>(route, address, data);
+  const std::uint64_t spent = ticks() - start;
+  sum.add(nth < kTimedAtFirst ? spent : spent << kTimedShift);
+}
+
+template <typename Access>
+[[gnu::always_inline]] inline Dispatch claimed(const Route& route, const ThreadView& view, std::uint64_t address,
+                                               typename Access::Data data) noexcept {
+  Book::Counts& line = view.counts[route.line];
+  const std::uint64_t nth = (Access::kDirection == Direction::kRead ? line.reads : line.writes).add(1);
+  if (nth < kTimedAtFirst || (nth & ((1u << kTimedShift) - 1)) == 0) [[unlikely]]
+    timed_call<Access>(route, view, nth, address, data);
+  else
+    call<Access>(route, address, data);
+  return Dispatch::kClaimed;
+}
+
+// What nobody answers, by the sizes a vCPU uses without a call.
+inline void fill_with_ones(std::span<std::uint8_t> data) noexcept {
+  constexpr std::uint64_t kOnes = ~std::uint64_t{0};
+  switch (data.size()) {
+    case 1: std::memcpy(data.data(), &kOnes, 1); break;
+    case 2: std::memcpy(data.data(), &kOnes, 2); break;
+    case 4: std::memcpy(data.data(), &kOnes, 4); break;
+    case 8: std::memcpy(data.data(), &kOnes, 8); break;
+    default: std::ranges::fill(data, std::uint8_t{0xff});
+  }
+}
+
+template <typename Access>
+Dispatch unclaimed(const ThreadView& view, std::uint64_t address, typename Access::Data data) noexcept {
+  constexpr bool kPio = std::same_as<typename Access::A, PioAddress>;
+  (kPio ? view.book->pio_unclaimed : view.book->mmio_unclaimed).count(address, Access::kDirection);
+  if constexpr (Access::kDirection == Direction::kRead) fill_with_ones(data);
+  return Dispatch::kUnclaimed;
+}
+
+// Where the first candidate does not hold the access: a fork, everything, or nobody.
+template <typename Access>
+[[gnu::noinline]] Dispatch serve_further(const RouteIndex& index, const ThreadView& view, std::uint64_t address,
+                                         typename Access::Data data) noexcept {
+  const Route& route = index.find(address);
+  if (route.claims(address, data.size())) return claimed<Access>(route, view, address, data);
+  return unclaimed<Access>(view, address, data);
+}
+
+// Inside a read-side section: finds, counts, calls.
+template <typename Access>
+[[gnu::always_inline]] inline Dispatch serve(const Snapshot& snapshot, const ThreadView& view, std::uint64_t address,
+                                             typename Access::Data data) noexcept {
+  const RouteIndex& index = index_for<Access>(snapshot);
+  const Route& route = index.candidate(address);
+  if (!route.holds(address, data.size())) [[unlikely]]
+    return serve_further<Access>(index, view, address, data);
+  return claimed<Access>(route, view, address, data);
+}
+
+}  // namespace
+
+struct IoDispatch {
+  // A thread's first access to this manager, an access from inside a handler, and every access where the inlined
+  // reader is wrong.
+  template <typename Access>
+  [[gnu::noinline]] static Dispatch slow(const IoManagerCore& core, std::uint64_t address,
+                                         typename Access::Data data) noexcept {
+    const ThreadReady ready(core.books());
+    const ThreadView view = ready.view();
+    if (rcu::read_depth() >= IoManager::kMaxNesting) {
+      view.book->too_deep.add(1);
+      return unclaimed<Access>(view, address, data);
+    }
+    rcu::read_lock();
+    const Dispatch result = serve<Access>(*core.current(), view, address, data);
+    rcu::read_unlock();
+    return result;
+  }
+
+  template <typename Access>
+  [[gnu::always_inline]] static Dispatch access(const IoManager& manager, typename Access::A address,
+                                                typename Access::Data data) noexcept {
+    const IoManagerCore& core = *manager.core_;
+    if (thread_view.books != core.books().get() || !rcu::lock_outermost()) [[unlikely]]
+      return slow<Access>(core, address.value(), data);
+    const Dispatch result = serve<Access>(*core.current(), thread_view, address.value(), data);
+    rcu::unlock_outermost();
+    return result;
+  }
+};
+
+}  // namespace detail
+
+Dispatch IoManager::pio_read(PioAddress address, std::span<std::uint8_t> data) const noexcept {
+  return detail::IoDispatch::access<detail::PioRead>(*this, address, data);
+}
+
+Dispatch IoManager::pio_write(PioAddress address, std::span<const std::uint8_t> data) const noexcept {
+  return detail::IoDispatch::access<detail::PioWrite>(*this, address, data);
+}
+
+Dispatch IoManager::mmio_read(MmioAddress address, std::span<std::uint8_t> data) const noexcept {
+  return detail::IoDispatch::access<detail::MmioRead>(*this, address, data);
+}
+
+Dispatch IoManager::mmio_write(MmioAddress address, std::span<const std::uint8_t> data) const noexcept {
+  return detail::IoDispatch::access<detail::MmioWrite>(*this, address, data);
+}
+
+}  // namespace keel
