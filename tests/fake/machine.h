@@ -3,6 +3,8 @@
 
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <iterator>
@@ -104,7 +106,7 @@ struct Hooks : InterruptFactory, MemoryMapper, AttachStep {
 
   FaultInjector* faults;
   Book book;
-  Line* latest_line = nullptr;
+  std::atomic<Line*> latest_line = nullptr;
 };
 
 // Answers on both buses with `value`, remembers what happens to it in order, does what the test says inside its

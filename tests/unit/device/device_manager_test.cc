@@ -98,7 +98,7 @@ TEST(DeviceManager, ADeviceGetsAWireForEachIrqAndNeverItsNumber) {
     return assignment.lines[1]->raise();
   };
   attach(machine, device, "a");
-  EXPECT_TRUE(machine.hooks.latest_line->wire.is_high());
+  EXPECT_TRUE(machine.hooks.latest_line.load()->wire.is_high());
 }
 
 TEST(DeviceManager, WiresAreThereUntilTheDeviceIsReleased) {

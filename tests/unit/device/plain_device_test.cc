@@ -32,7 +32,7 @@ TEST(PlainDevice, MakesABusDeviceAttachable) {
                             {.name = "a"})
                     .value();
   EXPECT_EQ(fake::guest_in<std::uint8_t>(machine.io, 0x11), 0x42);
-  EXPECT_TRUE(machine.hooks.latest_line->wire.is_high());
+  EXPECT_TRUE(machine.hooks.latest_line.load()->wire.is_high());
   EXPECT_EQ(machine.devices.view().devices[0].type, "recorder");
   EXPECT_TRUE(handle.detach());
   EXPECT_TRUE(line.lower());  // the wire is gone; nobody is reached
