@@ -1,6 +1,11 @@
 # SPDX-FileCopyrightText: The Keel authors
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+# An installed library must link with another compiler than the one that made it: machine code beside g++'s bytecode.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(CMAKE_CXX_COMPILE_OPTIONS_IPO -flto=auto -ffat-lto-objects)
+endif()
+
 # Flags for every target of this project; none of them reach those who link the library.
 function(keel_configure target)
   target_compile_features(${target} PUBLIC cxx_std_23)

@@ -62,8 +62,10 @@ Result<void> Platform::describe(const GuestMemory& memory, unsigned cpus) const 
   return {};
 }
 
-std::size_t Platform::type(std::span<const std::uint8_t> bytes) {
-  return com1_->with_lock([bytes](Uart16550& uart) { return uart.receive(bytes); });
+std::optional<std::size_t> Platform::type(std::span<const std::uint8_t> bytes) {
+  std::size_t taken = 0;
+  if (!com1_->try_with_lock([&](Uart16550& uart) { taken = uart.receive(bytes); })) return std::nullopt;
+  return taken;
 }
 
 }  // namespace keel

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "keel/base/clock.h"
@@ -42,8 +43,8 @@ class Platform {
   // Writes the ACPI tables that tell the guest of these devices and of `cpus` processors.
   Result<void> describe(const GuestMemory& memory, unsigned cpus) const;
 
-  // Types into the serial port; returns how many bytes it took.
-  [[nodiscard]] std::size_t type(std::span<const std::uint8_t> bytes);
+  // Types into the serial port; returns how many bytes it took, or nothing where a vCPU is inside it.
+  [[nodiscard]] std::optional<std::size_t> type(std::span<const std::uint8_t> bytes);
 
  private:
   // Says on an eventfd that the serial port has room.

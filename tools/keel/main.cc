@@ -1,7 +1,9 @@
 // SPDX-FileCopyrightText: The Keel authors
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstddef>
@@ -34,8 +36,17 @@ void keep_stacks_small() {
   ::pthread_attr_destroy(&attributes);
 }
 
+// A descriptor of ours must never be taken for standard input, output or error that somebody closed.
+void fill_standard_descriptors() {
+  int fd = 0;
+  do fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd > STDERR_FILENO) ::close(fd);
+}
+
 int run(int argc, char** argv) {
   const auto started_at = process_start();
+  fill_standard_descriptors();
   keep_stacks_small();
   CLI::App app("keel: a virtual machine monitor made of Keel's own parts", "keel");
   app.set_version_flag("--version", "keel " KEEL_VERSION);

@@ -28,7 +28,7 @@ class RunCommand {
 
   std::chrono::nanoseconds process_started_at_;
   MachineConfig config_;
-  std::string initrd_;
+  std::string kvm_device_ = "/dev/kvm";
   std::string memory_ = "512M";
   bool stats_ = false;
 };
