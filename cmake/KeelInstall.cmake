@@ -3,13 +3,22 @@
 include(CMakePackageConfigHelpers)
 
 set(keel_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/keel)
-install(TARGETS keel EXPORT keel-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/keel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+set(keel_installed keel keel_x86_64)
+set_target_properties(keel_x86_64 PROPERTIES EXPORT_NAME x86_64)
+if(KEEL_VMM)
+  list(APPEND keel_installed keel_kvm)
+  set_target_properties(keel_kvm PROPERTIES EXPORT_NAME kvm)
+endif()
+install(TARGETS ${keel_installed} EXPORT keel-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/keel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+  PATTERN "vmm" EXCLUDE)
 install(EXPORT keel-targets NAMESPACE keel:: DESTINATION ${keel_cmake_dir})
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/keel-config.cmake.in ${PROJECT_BINARY_DIR}/keel-config.cmake
   INSTALL_DESTINATION ${keel_cmake_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/keel-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/keel-config.cmake ${PROJECT_BINARY_DIR}/keel-config-version.cmake
   DESTINATION ${keel_cmake_dir})
+# Relative, so that the installed tree can be moved.
+file(RELATIVE_PATH KEEL_LIBDIR_TO_INCLUDEDIR ${CMAKE_INSTALL_FULL_LIBDIR} ${CMAKE_INSTALL_FULL_INCLUDEDIR})
 configure_file(${PROJECT_SOURCE_DIR}/cmake/keel.pc.in ${PROJECT_BINARY_DIR}/keel.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/keel.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

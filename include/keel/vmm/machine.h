@@ -1,0 +1,106 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <latch>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "keel/base/clock.h"
+#include "keel/base/error.h"
+#include "keel/base/event_fd.h"
+#include "keel/base/mutex.h"
+#include "keel/bus/io_manager.h"
+#include "keel/devices/power_control.h"
+#include "keel/devices/uart16550.h"
+#include "keel/kvm/system.h"
+#include "keel/kvm/vm.h"
+#include "keel/memory/guest_memory.h"
+#include "keel/vmm/ending.h"
+#include "keel/vmm/exit_counts.h"
+#include "keel/vmm/guest_image.h"
+
+namespace keel {
+
+class Platform;
+class VcpuThread;
+
+// A PC that runs one Linux kernel on KVM: RAM, vCPUs, in-kernel interrupt controllers and timer, and Keel's serial
+// port, keyboard controller, clock and ACPI power management.
+//
+// Made, started once, ended once, destroyed. All functions may be called from any thread; PowerControl's from inside a
+// device's I/O handler too.
+class Machine final : private PowerControl {
+ public:
+  // Builds everything around `image`; no guest instruction runs yet. `console` and `clock` outlive the machine.
+  // Errors are the host's: what it lacks or refuses.
+  [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const kvm::System& system, GuestImage image,
+                                                               SerialOutput& console, const Clock& clock);
+  ~Machine();
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  // Starts one thread per vCPU. The machine then runs until the guest ends it, stop() does, or the host fails.
+  Result<void> start();
+
+  // Ends the machine from outside, as a pulled plug would. No effect on one that has ended.
+  void stop(std::string reason);
+
+  // Readable (poll) once the machine has ended.
+  [[nodiscard]] int ended_fd() const noexcept { return ended_event_.fd(); }
+
+  // Waits until every vCPU thread has returned; says how the machine ended. Not to be called from a vCPU thread.
+  Ending wait();
+
+  // Types into the serial port. Takes as much as fits; the rest is the caller's to offer again when
+  // serial_room() turns readable.
+  [[nodiscard]] std::size_t type(std::span<const std::uint8_t> bytes);
+  [[nodiscard]] const EventFd& serial_room() const noexcept { return serial_room_; }
+
+  [[nodiscard]] const GuestMemory& memory() const noexcept { return memory_; }
+  [[nodiscard]] const IoManager& io() const noexcept { return io_; }
+  // Exits of all vCPUs so far, by kind. Exact once wait() has returned.
+  [[nodiscard]] ExitCounts exit_counts() const;
+  // The host's monotonic time just before the first guest instruction; nothing before start().
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> first_instruction_at() const;
+
+ private:
+  friend class VcpuThread;
+
+  Machine(kvm::Vm vm, GuestMemory memory, EventFd ended_event, EventFd serial_room, const Clock& clock);
+
+  Result<void> create_vcpus(const kvm::System& system, const x86_64::BootEntry& entry, unsigned cpus);
+  // The first call decides; later ones change nothing.
+  void end(EndReason reason, std::string detail);
+  [[nodiscard]] bool ending() const noexcept { return ending_.load(std::memory_order_acquire); }
+
+  void request_reset(std::string_view source) override;
+  void request_power_off(std::string_view source) override;
+
+  // Dependencies.
+  const Clock& clock_;
+  kvm::Vm vm_;
+  GuestMemory memory_;
+  // Handles.
+  IoManager io_;
+  EventFd ended_event_;
+  EventFd serial_room_;
+  std::unique_ptr<Platform> platform_;
+  std::vector<std::unique_ptr<VcpuThread>> vcpus_;
+  std::optional<std::latch> start_gate_;
+  // State.
+  std::atomic<bool> ending_ = false;
+  mutable Mutex mutex_;
+  std::optional<Ending> ended_ KEEL_GUARDED_BY(mutex_);
+};
+
+}  // namespace keel

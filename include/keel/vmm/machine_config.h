@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "keel/base/error.h"
+
+namespace keel {
+
+// What a machine is made of, as the command line or an embedding program says it.
+struct MachineConfig {
+  static constexpr std::uint64_t kDefaultMemory = 512ull << 20;
+  static constexpr unsigned kMaxCpus = 64;
+
+  // A Linux bzImage or an ELF vmlinux.
+  std::string kernel;
+  std::optional<std::string> initrd;
+  // What the kernel is told, after kLeadingCmdline. Of two contradicting words Linux takes the later one.
+  std::string cmdline = "console=ttyS0";
+  // Bytes of guest RAM, whole pages.
+  std::uint64_t memory_size = kDefaultMemory;
+  unsigned cpus = 1;
+};
+
+// Ahead of every command line. A panic restarts the machine at once, through the keyboard controller (one port write),
+// and as a "warm" restart, which is how the machine tells a panic from an ordinary one (see Machine). There is no PCI
+// bus, and looking for one costs the guest some exits.
+inline constexpr std::string_view kLeadingCmdline = "panic=-1 reboot=k,panic_warm pci=off";
+
+// "512M", "2G", "1048576K" or plain bytes. Error kInvalidArgument says what was wrong with the text.
+[[nodiscard]] Result<std::uint64_t> parse_memory_size(std::string_view text);
+
+}  // namespace keel

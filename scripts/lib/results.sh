@@ -1,0 +1,36 @@
+# shellcheck shell=bash
+# SPDX-FileCopyrightText: The Keel authors
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# Counting what ctest ran. A GoogleTest program counts as its test cases, any other test as one.
+
+passed=0 failed=0
+
+# xml_number FILE ATTRIBUTE: of the outermost element.
+xml_number() { sed -n "/<testsuites/{s/.* $2=\"\([0-9]*\)\".*/\1/p;q}" "$1"; }
+
+# count_program XML ctest-status: adds a GoogleTest program's cases. One that ctest failed although no case did has
+# crashed, leaked or hung: that is a failure more.
+count_program() {
+  local xml=$1 status=$2 tests failures
+  tests=$(($(xml_number "$xml" tests) - $(xml_number "$xml" disabled)))
+  failures=$(($(xml_number "$xml" failures) + $(xml_number "$xml" errors)))
+  [[ $status == run || $failures -gt 0 ]] || failures=$((failures + 1)) tests=$((tests + 1))
+  passed=$((passed + tests - failures)) failed=$((failed + failures))
+}
+
+# count_results DIRECTORY: adds what ctest (DIRECTORY/junit.xml) and GoogleTest (DIRECTORY/gtest/PROGRAM.xml) say.
+count_results() {
+  local directory=$1 name status before=$((passed + failed))
+  while read -r status name; do
+    if [[ -s $directory/gtest/$name.xml ]]; then
+      count_program "$directory/gtest/$name.xml" "$status"
+    elif [[ $status == run ]]; then
+      passed=$((passed + 1))
+    else
+      failed=$((failed + 1))
+    fi
+  done < <(sed -n 's/.*<testcase name="\([^"]*\)".* status="\([a-z]*\)".*/\2 \1/p' "$directory/junit.xml")
+  # No tests at all is not success.
+  ((passed + failed > before)) || failed=$((failed + 1))
+}

@@ -1,0 +1,114 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#include "keel/kvm/system.h"
+
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/kvm/cpuid_list.h"
+#include "src/kvm/ioctl.h"
+#include "keel/base/try.h"
+#include "keel/kvm/vm.h"
+
+namespace keel::kvm {
+namespace {
+
+struct Need {
+  int capability;
+  std::string_view name;
+};
+
+constexpr std::array kNeeds = {
+    Need{KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP"},
+    Need{KVM_CAP_PIT2, "KVM_CAP_PIT2"},
+    Need{KVM_CAP_IRQFD, "KVM_CAP_IRQFD"},
+    Need{KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD"},
+    Need{KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY"},
+    Need{KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"},
+    Need{KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID"},
+};
+
+// The group's name in /etc/group, or its number. getgrgid() would pull the host's name services into a static program.
+std::string group_name(gid_t gid) {
+  const std::string number = fmt::format("{}", gid);
+  std::ifstream groups("/etc/group");
+  for (std::string line; std::getline(groups, line);) {
+    const auto name_end = line.find(':');
+    const auto id_begin = name_end == std::string::npos ? name_end : line.find(':', name_end + 1);
+    if (id_begin == std::string::npos) continue;
+    const std::string_view rest = std::string_view(line).substr(id_begin + 1);
+    if (rest.substr(0, rest.find(':')) == number) return line.substr(0, name_end);
+  }
+  return number;
+}
+
+// Why open() failed, with the way out.
+Error explain_open_failure(const std::string& path, int error_number) {
+  if (error_number == EACCES || error_number == EPERM) {
+    struct stat status = {};
+    const std::string group = ::stat(path.c_str(), &status) == 0 ? group_name(status.st_gid) : "kvm";
+    return {ErrorCode::kPermissionDenied,
+            fmt::format("{} may not be opened by user {}: join its group \"{}\" (sudo usermod -aG {} \"$USER\", then "
+                        "log in again)",
+                        path, ::getuid(), group, group)};
+  }
+  if (error_number == ENOENT || error_number == ENODEV || error_number == ENXIO) {
+    return {ErrorCode::kNotFound,
+            fmt::format("{} is not there: this machine has no hardware virtualisation, or it is switched off in the "
+                        "firmware, or the module kvm_intel or kvm_amd is not loaded",
+                        path)};
+  }
+  return system_error(error_number, fmt::format("open {}", path));
+}
+
+}  // namespace
+
+Result<System> System::open(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd) return std::unexpected(explain_open_failure(path, errno));
+
+  const int version = ::ioctl(fd.get(), KVM_GET_API_VERSION, 0);
+  if (version != KVM_API_VERSION) {
+    return fail(ErrorCode::kUnsupported, "{} is no KVM of API version {}: it answers {}", path, KVM_API_VERSION,
+                version);
+  }
+  for (const Need& need : kNeeds) {
+    if (::ioctl(fd.get(), KVM_CHECK_EXTENSION, need.capability) <= 0) {
+      return fail(ErrorCode::kUnsupported, "{} lacks {}, which Keel needs: a newer host kernel has it", path,
+                  need.name);
+    }
+  }
+  KEEL_TRY(const int run_size, call(fd.get(), KVM_GET_VCPU_MMAP_SIZE, 0, "KVM_GET_VCPU_MMAP_SIZE"));
+  const int max_vcpus = ::ioctl(fd.get(), KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
+  return System(std::move(fd), static_cast<unsigned>(std::max(max_vcpus, 1)), static_cast<std::size_t>(run_size));
+}
+
+Result<Vm> System::create_vm() const {
+  KEEL_TRY(const int fd, call(fd_.get(), KVM_CREATE_VM, 0, "KVM_CREATE_VM"));
+  return Vm(UniqueFd(fd), run_size_);
+}
+
+Result<std::vector<x86_64::CpuidEntry>> System::supported_cpuid() const {
+  CpuidList list;
+  KEEL_TRY_VOID(call(fd_.get(), kGetSupportedCpuid, list.kernel_form(), "KVM_GET_SUPPORTED_CPUID"));
+  return list.entries();
+}
+
+x86_64::TscDeadlineTimer System::tsc_deadline_timer() const noexcept {
+  return ::ioctl(fd_.get(), KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0 ? x86_64::TscDeadlineTimer::kPresent
+                                                                                 : x86_64::TscDeadlineTimer::kAbsent;
+}
+
+}  // namespace keel::kvm

@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#include "keel/vmm/guest_image.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "keel/arch/x86_64/memory_map.h"
+#include "keel/base/try.h"
+#include "keel/memory/input_file.h"
+
+namespace keel {
+namespace {
+
+Result<void> check_cpus(unsigned cpus) {
+  if (cpus >= 1 && cpus <= MachineConfig::kMaxCpus) return {};
+  return fail(ErrorCode::kInvalidArgument, "{} vCPUs asked for; a machine has 1 to {}", cpus, MachineConfig::kMaxCpus);
+}
+
+}  // namespace
+
+Result<GuestImage> GuestImage::load(const MachineConfig& config) {
+  KEEL_TRY_VOID(check_cpus(config.cpus));
+  KEEL_TRY_VOID(x86_64::check_memory_size(config.memory_size));
+  KEEL_TRY(GuestMemory memory, GuestMemory::create(x86_64::ram_ranges(config.memory_size)));
+  KEEL_TRY(const InputFile kernel, InputFile::open(config.kernel));
+  std::optional<InputFile> initrd;
+  if (config.initrd) {
+    KEEL_TRY(initrd, InputFile::open(*config.initrd));
+  }
+  const std::string command_line = fmt::format("{} {}", kLeadingCmdline, config.cmdline);
+  KEEL_TRY(const x86_64::BootEntry entry, x86_64::load_linux(memory, {.kernel = kernel,
+                                                                      .initrd = initrd ? &*initrd : nullptr,
+                                                                      .command_line = command_line,
+                                                                      .acpi_rsdp = x86_64::kAcpiTables.first()}));
+  return GuestImage{.config = config, .memory = std::move(memory), .entry = entry};
+}
+
+}  // namespace keel

@@ -1,0 +1,147 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#include "keel/vmm/machine.h"
+
+#include <latch>
+#include <string_view>
+#include <utility>
+
+#include "src/vmm/platform.h"
+#include "src/vmm/vcpu_thread.h"
+#include "keel/arch/x86_64/cpu_state.h"
+#include "keel/arch/x86_64/cpuid.h"
+#include "keel/base/check.h"
+#include "keel/base/try.h"
+#include "keel/kvm/vcpu.h"
+
+namespace keel {
+namespace {
+
+// Linux, native_machine_emergency_restart(): the word in the BIOS data area that tells a warm restart.
+constexpr GuestAddress kResetFlag(0x472);
+constexpr std::uint16_t kWarmReset = 0x1234;
+
+}  // namespace
+
+Machine::Machine(kvm::Vm vm, GuestMemory memory, EventFd ended_event, EventFd serial_room, const Clock& clock)
+    : clock_(clock),
+      vm_(std::move(vm)),
+      memory_(std::move(memory)),
+      ended_event_(std::move(ended_event)),
+      serial_room_(std::move(serial_room)) {}
+
+Machine::~Machine() {
+  if (!vcpus_.empty()) {
+    stop("the machine was destroyed");
+    wait();
+  }
+}
+
+Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, GuestImage image, SerialOutput& console,
+                                                 const Clock& clock) {
+  const unsigned cpus = image.config.cpus;
+  if (cpus > system.max_vcpus()) {
+    return fail(ErrorCode::kUnsupported, "{} vCPUs are more than this host's KVM gives a machine ({})", cpus,
+                system.max_vcpus());
+  }
+  KEEL_TRY(kvm::Vm vm, system.create_vm());
+  KEEL_TRY_VOID(vm.create_irqchip());
+  KEEL_TRY_VOID(vm.map_memory(image.memory));
+  KEEL_TRY(EventFd ended_event, EventFd::create());
+  KEEL_TRY(EventFd serial_room, EventFd::create());
+  std::unique_ptr<Machine> machine(
+      new Machine(std::move(vm), std::move(image.memory), std::move(ended_event), std::move(serial_room), clock));
+  KEEL_TRY(machine->platform_, Platform::create({.vm = machine->vm_,
+                                                 .io = machine->io_,
+                                                 .power = *machine,
+                                                 .console = console,
+                                                 .serial_room = machine->serial_room_,
+                                                 .clock = clock}));
+  KEEL_TRY_VOID(machine->platform_->describe(machine->memory_, cpus));
+  KEEL_TRY_VOID(machine->create_vcpus(system, image.entry, cpus));
+  return machine;
+}
+
+Result<void> Machine::create_vcpus(const kvm::System& system, const x86_64::BootEntry& entry, unsigned cpus) {
+  KEEL_TRY(const auto host_cpuid, system.supported_cpuid());
+  KEEL_TRY(const x86_64::CpuState boot_state, x86_64::make_boot_cpu_state(memory_, entry));
+  for (unsigned index = 0; index < cpus; ++index) {
+    KEEL_TRY(kvm::Vcpu vcpu, vm_.create_vcpu(index));
+    auto cpuid = host_cpuid;
+    x86_64::configure_cpuid(cpuid, {.index = index, .count = cpus}, system.tsc_deadline_timer());
+    KEEL_TRY_VOID(vcpu.set_cpuid(cpuid));
+    // The others wait in the kernel until the first one wakes them (INIT, SIPI).
+    if (index == 0) {
+      KEEL_TRY_VOID(vcpu.set_state(boot_state));
+    }
+    KEEL_TRY_VOID(vcpu.set_local_interrupts());
+    vcpus_.push_back(std::make_unique<VcpuThread>(index, std::move(vcpu), *this));
+  }
+  return {};
+}
+
+Result<void> Machine::start() {
+  KEEL_TRY_VOID(kvm::Vcpu::install_kick_handler());
+  start_gate_.emplace(static_cast<std::ptrdiff_t>(vcpus_.size()));
+  for (std::size_t i = 0; i < vcpus_.size(); ++i) {
+    if (auto started = vcpus_[i]->start(*start_gate_); !started) {
+      // Those that wait at the gate find the machine at its end.
+      end(EndReason::kFailed, started.error().message());
+      start_gate_->count_down(static_cast<std::ptrdiff_t>(vcpus_.size() - i));
+      return started;
+    }
+  }
+  return {};
+}
+
+void Machine::stop(std::string reason) {
+  end(EndReason::kStopped, std::move(reason));
+}
+
+Ending Machine::wait() {
+  for (const auto& vcpu : vcpus_) vcpu->join();
+  const Lock lock(mutex_);
+  return ended_.value_or(Ending{});
+}
+
+std::size_t Machine::type(std::span<const std::uint8_t> bytes) {
+  return platform_->type(bytes);
+}
+
+ExitCounts Machine::exit_counts() const {
+  ExitCounts sum;
+  for (const auto& vcpu : vcpus_) sum += vcpu->counts();
+  return sum;
+}
+
+std::optional<std::chrono::nanoseconds> Machine::first_instruction_at() const {
+  return vcpus_.empty() ? std::nullopt : vcpus_.front()->first_run_at();
+}
+
+void Machine::end(EndReason reason, std::string detail) {
+  {
+    const Lock lock(mutex_);
+    if (ended_) return;
+    ended_ = Ending{.reason = reason, .detail = std::move(detail)};
+  }
+  ending_.store(true, std::memory_order_release);
+  for (const auto& vcpu : vcpus_) vcpu->kick();
+  const auto signalled = ended_event_.signal();
+  check(signalled.has_value(), "the machine's own eventfd takes a signal");
+}
+
+void Machine::request_reset(std::string_view source) {
+  const auto flag = memory_.read_object<std::uint16_t>(kResetFlag);
+  if (flag && *flag == kWarmReset) {
+    end(EndReason::kPanic, "the guest's kernel panicked");
+  } else {
+    end(EndReason::kReset, fmt::format("the guest restarted ({})", source));
+  }
+}
+
+void Machine::request_power_off(std::string_view source) {
+  end(EndReason::kPowerOff, fmt::format("the guest powered off ({})", source));
+}
+
+}  // namespace keel

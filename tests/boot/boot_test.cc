@@ -1,0 +1,169 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#include <sys/stat.h>
+#include <termios.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <ctime>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/child_program.h"
+
+// A stock Debian kernel on the keel command, as a user runs it. The guest's init does what keel.do on its command line
+// says (scripts/guest/init-test).
+namespace keel::testing {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Wiring = ChildProgram::Wiring;
+
+std::string file_of(const char* variable) {
+  const char* const value = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): one thread
+  if (value == nullptr) {
+    ADD_FAILURE() << variable << " is not set; run `./test boot`, which makes the guest's files and names them";
+    return "/nonexistent";
+  }
+  return value;
+}
+
+std::vector<std::string> keel_run(const std::string& actions, std::vector<std::string> more = {},
+                                  const char* kernel = "KEEL_TEST_VMLINUX") {
+  std::vector<std::string> command = {KEEL_PROGRAM, "run",
+                                      "--kernel",   file_of(kernel),
+                                      "--initrd",   file_of("KEEL_TEST_INITRD"),
+                                      "--cmdline",  "console=ttyS0 quiet keel.do=" + actions};
+  command.insert(command.end(), more.begin(), more.end());
+  return command;
+}
+
+TEST(Boot, PowersOffWithStatusZeroAndShowsItsHardware) {
+  ChildProgram guest(keel_run("cpus,memory,clock,acpi,irqs,poweroff", {"--stats"}), Wiring::kOutputOnly);
+  EXPECT_EQ(guest.wait(), 0) << guest.said();
+  EXPECT_THAT(guest.said(), HasSubstr("keel-init-ready"));
+  EXPECT_THAT(guest.said(), HasSubstr("keel-cpus 1"));
+  EXPECT_THAT(guest.said(), HasSubstr("/sys/firmware/acpi/tables/DSDT"));
+  EXPECT_THAT(guest.said(), ContainsRegex("4: +[0-9]+ +IO-APIC +4-edge +ttyS0"));
+  // --stats
+  EXPECT_THAT(guest.said(), HasSubstr("process start to first guest instruction: "));
+  EXPECT_THAT(guest.said(), ContainsRegex("PIO write +[0-9]+"));
+  EXPECT_THAT(guest.said(), ContainsRegex("pio +.0x3f8, 0x3ff. +com1 +[0-9]+ +[0-9]+ "));
+  EXPECT_THAT(guest.said(), HasSubstr(" MB beyond the guest's own"));
+}
+
+TEST(Boot, TheGuestsClockIsTheHosts) {
+  ChildProgram guest(keel_run("clock,poweroff"), Wiring::kOutputOnly);
+  EXPECT_EQ(guest.wait(), 0);
+  const auto at = guest.said().find("keel-clock ");
+  ASSERT_NE(at, std::string::npos);
+  const long long told = std::atoll(guest.said().c_str() + at + 11);
+  const long long now = std::time(nullptr);
+  EXPECT_LE(told, now + 2);
+  EXPECT_GT(told, now - 600);
+}
+
+TEST(Boot, TwoProcessorsRun) {
+  ChildProgram guest(keel_run("cpus,irqs,poweroff", {"--cpus", "2"}), Wiring::kOutputOnly);
+  EXPECT_EQ(guest.wait(), 0) << guest.said();
+  EXPECT_THAT(guest.said(), HasSubstr("keel-cpus 2"));
+}
+
+TEST(Boot, ABzImageBootsAsTheElfKernelDoes) {
+  ChildProgram guest(keel_run("cmdline,poweroff", {"--memory", "1G"}, "KEEL_TEST_BZIMAGE"), Wiring::kOutputOnly);
+  EXPECT_EQ(guest.wait(), 0) << guest.said();
+  EXPECT_THAT(guest.said(), HasSubstr("keel-cmdline panic=-1 reboot=k,panic_warm pci=off console=ttyS0"));
+}
+
+TEST(Boot, MoreMemoryThanFitsBelowTheHoleIsAllThere) {
+  ChildProgram guest(keel_run("memory,poweroff", {"--memory", "5G"}), Wiring::kOutputOnly);
+  EXPECT_EQ(guest.wait(), 0) << guest.said();
+  const auto at = guest.said().find("keel-memory ");
+  ASSERT_NE(at, std::string::npos) << guest.said();
+  EXPECT_GT(std::atoll(guest.said().c_str() + at + 12), 4'700'000) << "KiB";
+}
+
+TEST(Boot, ARestartHasItsOwnStatus) {
+  ChildProgram guest(keel_run("reboot"), Wiring::kOutputOnly);
+  EXPECT_EQ(guest.wait(), 3) << guest.said();
+  EXPECT_THAT(guest.said(), HasSubstr("keel: the guest restarted"));
+}
+
+TEST(Boot, APanicHasItsOwnStatus) {
+  ChildProgram guest(keel_run("panic"), Wiring::kOutputOnly);
+  EXPECT_EQ(guest.wait(), 4) << guest.said();
+  EXPECT_THAT(guest.said(), HasSubstr("keel: the guest's kernel panicked"));
+}
+
+TEST(Boot, APanicBeforeAnyDriverHasItToo) {
+  std::vector<std::string> command = {KEEL_PROGRAM, "run",          "--kernel", file_of("KEEL_TEST_VMLINUX"),
+                                      "--cmdline",  "console=ttyS0"};
+  ChildProgram guest(command, Wiring::kOutputOnly);  // no initrd, no disk: no root file system
+  EXPECT_EQ(guest.wait(), 4) << guest.said();
+  EXPECT_THAT(guest.said(), HasSubstr("Unable to mount root fs"));
+}
+
+TEST(Boot, InputComesThroughAPipeAndItsEndIsNoEnd) {
+  ChildProgram guest(keel_run("echo,cpus,poweroff"), Wiring::kPipes);
+  ASSERT_TRUE(guest.wait_for("keel-init-ready")) << guest.said();
+  std::string expected;
+  for (int i = 0; i < 40; ++i) {  // more than the FIFO and one line hold
+    guest.type(fmt::format("line {} of forty, typed faster than a guest reads\n", i));
+  }
+  guest.type("\x01x\nend\n");  // an escape key at a terminal only
+  guest.close_input();
+  EXPECT_EQ(guest.wait(), 0) << guest.said();
+  for (int i = 0; i < 40; ++i) EXPECT_THAT(guest.said(), HasSubstr(fmt::format("keel-echo line {} of forty", i)));
+  EXPECT_THAT(guest.said(), HasSubstr("keel-echo \x01x\r\n"));
+}
+
+TEST(Boot, ASignalStopsTheMachineWithTheSignalsStatus) {
+  ChildProgram guest(keel_run("wait"), Wiring::kPipes);
+  ASSERT_TRUE(guest.wait_for("keel-waiting")) << guest.said();
+  guest.signal(SIGTERM);
+  EXPECT_EQ(guest.wait(), 128 + SIGTERM);
+}
+
+TEST(Boot, HammeringAnUnclaimedPortSaysNothing) {
+  ChildProgram guest(keel_run("run,poweroff", {"--stats"}), Wiring::kOutputOnly);
+  EXPECT_EQ(guest.wait(), 0) << guest.said();
+  EXPECT_THAT(guest.said(), HasSubstr("keel-test 0")) << "reads of nobody's port are all ones";
+  // Ten thousand writes, counted by port and not talked about.
+  EXPECT_THAT(guest.said(), ContainsRegex(" 0x3000 +[0-9]+ +1250 "));
+  EXPECT_THAT(guest.said(), ContainsRegex("PIO write +1[0-9]{4}\n"));
+  EXPECT_LT(guest.said().size(), 4000u) << guest.said();
+}
+
+TEST(Boot, AShellOnATerminalIsUsableAndTheTerminalComesBack) {
+  std::vector<std::string> command = {KEEL_PROGRAM, "run",
+                                      "--kernel",   file_of("KEEL_TEST_VMLINUX"),
+                                      "--initrd",   file_of("KEEL_TEST_SHELL_INITRD"),
+                                      "--cmdline",  "console=ttyS0 quiet"};
+  ChildProgram guest(command, Wiring::kTerminal);
+  const termios before = guest.terminal_settings();
+  ASSERT_TRUE(guest.wait_for("keel:/root# ")) << guest.said();
+  EXPECT_EQ(guest.terminal_settings().c_lflag & (ICANON | ECHO | ISIG), 0u) << "raw while the guest runs";
+  guest.type("echo answer=$((6 * 7))\r");
+  EXPECT_TRUE(guest.wait_for("answer=42")) << guest.said();
+  guest.type("sleep 1000\r");
+  EXPECT_TRUE(guest.wait_for("sleep 1000")) << guest.said();
+  guest.type("\x03");  // the interrupt key is the guest's
+  EXPECT_TRUE(guest.wait_for("keel:/root# ")) << guest.said();
+  guest.type("\x01x");
+  EXPECT_EQ(guest.wait(), 6);
+  const termios after = guest.terminal_settings();
+  EXPECT_EQ(after.c_lflag, before.c_lflag);
+  EXPECT_EQ(after.c_iflag, before.c_iflag);
+  EXPECT_EQ(after.c_oflag, before.c_oflag);
+}
+
+}  // namespace
+}  // namespace keel::testing

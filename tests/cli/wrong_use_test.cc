@@ -1,0 +1,97 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/run_program.h"
+
+// What somebody sees who uses the command wrongly. None of it needs /dev/kvm: the configuration is judged first.
+namespace keel::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr int kWrongUse = 2;
+
+ProgramResult keel(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), KEEL_PROGRAM);
+  return run_program(arguments);
+}
+
+// One line on standard error, nothing on standard output, the status of wrong use.
+void expect_refusal(const ProgramResult& result, const std::string& says) {
+  EXPECT_EQ(result.status, kWrongUse);
+  EXPECT_EQ(result.out, "");
+  EXPECT_THAT(result.err, StartsWith("keel: "));
+  EXPECT_THAT(result.err, HasSubstr(says));
+  EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
+}
+
+// The smallest ELF header that claims to be a 64-bit program of `machine`.
+std::string elf_of_machine(char machine) {
+  std::string file(4096, '\0');
+  file.replace(0, 7,
+               std::string("\x7f"
+                           "ELF\x02\x01\x01",
+                           7));
+  file[16] = 2;
+  file[18] = machine;
+  return file;
+}
+
+TEST(WrongUse, NoCommandAndUnknownOptions) {
+  expect_refusal(keel({}), "subcommand");
+  expect_refusal(keel({"fly"}), "");
+  expect_refusal(keel({"run", "--kernel", "/dev/null", "--warp", "9"}), "--warp");
+  expect_refusal(keel({"run", "--kernel"}), "--kernel");
+  expect_refusal(keel({"run", "--kernel", "x", "--cpus", "many"}), "--cpus");
+}
+
+TEST(WrongUse, NoKernelOrUnreadableKernel) {
+  expect_refusal(keel({"run"}), "--kernel");
+  expect_refusal(keel({"run", "--kernel", "/nonexistent/vmlinuz"}), "/nonexistent/vmlinuz: No such file");
+  expect_refusal(keel({"run", "--kernel", "/"}), "/");
+}
+
+TEST(WrongUse, NotAKernel) {
+  const TemporaryFile empty;
+  expect_refusal(keel({"run", "--kernel", empty.path()}), "empty");
+  const TemporaryFile text("#!/bin/sh\necho hello\n" + std::string(5000, ' '));
+  expect_refusal(keel({"run", "--kernel", text.path()}), text.path());
+  const TemporaryFile arm(elf_of_machine('\xb7'));
+  expect_refusal(keel({"run", "--kernel", arm.path()}), arm.path());
+}
+
+TEST(WrongUse, MemoryTooSmallOrAbsurd) {
+  const TemporaryFile kernel("x");
+  expect_refusal(keel({"run", "--kernel", kernel.path(), "--memory", "0"}), "memory");
+  expect_refusal(keel({"run", "--kernel", kernel.path(), "--memory", "64K"}), "memory");
+  expect_refusal(keel({"run", "--kernel", kernel.path(), "--memory", "4000000T"}), "memory");
+  expect_refusal(keel({"run", "--kernel", kernel.path(), "--memory", "lots"}), "\"lots\" is no memory size");
+  expect_refusal(keel({"run", "--kernel", kernel.path(), "--memory", "512000001"}), "memory");
+}
+
+TEST(WrongUse, TooFewOrTooManyCpus) {
+  const TemporaryFile kernel("x");
+  expect_refusal(keel({"run", "--kernel", kernel.path(), "--cpus", "0"}), "vCPU");
+  expect_refusal(keel({"run", "--kernel", kernel.path(), "--cpus", "100000"}), "vCPU");
+}
+
+TEST(Help, SaysTheExitStatuses) {
+  const ProgramResult help = keel({"--help"});
+  EXPECT_EQ(help.status, 0);
+  EXPECT_THAT(help.out, HasSubstr("4 the guest panicked"));
+  EXPECT_EQ(keel({"--version"}).status, 0);
+}
+
+}  // namespace
+}  // namespace keel::testing

@@ -1,0 +1,90 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#include "tools/keel/run_command.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "tools/keel/run_stats.h"
+#include "keel/base/clock.h"
+#include "keel/base/try.h"
+#include "keel/kvm/system.h"
+#include "keel/vmm/console.h"
+#include "keel/vmm/guest_image.h"
+#include "keel/vmm/machine.h"
+
+namespace keel::tool {
+namespace {
+
+int report(const Error& error, int status) {
+  fmt::print(stderr, "keel: {}\n", error.message());
+  return status;
+}
+
+Result<Ending> run_to_end(Machine& machine, ConsoleResult& console) {
+  KEEL_TRY_VOID(block_console_signals());
+  KEEL_TRY_VOID(machine.start());
+  auto console_result = run_console(machine, STDIN_FILENO);
+  if (!console_result) machine.stop(console_result.error().message());
+  Ending ending = machine.wait();
+  KEEL_TRY(console, std::move(console_result));
+  return ending;
+}
+
+}  // namespace
+
+void RunCommand::add_to(CLI::App& app) {
+  CLI::App* const command = app.add_subcommand("run", "Boot a Linux kernel with this terminal as its serial port");
+  command->add_option("--kernel", config_.kernel, "Linux kernel: a bzImage, or an ELF vmlinux (starts sooner)")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--initrd", initrd_, "initial RAM disk")->type_name("FILE");
+  command
+      ->add_option("--cmdline", config_.cmdline,
+                   "kernel command line, put behind \"" + std::string(kLeadingCmdline) + "\"")
+      ->type_name("TEXT")
+      ->capture_default_str();
+  command->add_option("--memory", memory_, "guest memory: bytes, or with K, M, G")
+      ->type_name("SIZE")
+      ->capture_default_str();
+  command->add_option("--cpus", config_.cpus, "number of vCPUs")->type_name("N")->capture_default_str();
+  command->add_flag("--stats", stats_, "at the end, print start-up time, exits and memory to standard error");
+  command->footer("Ctrl-A x leaves the guest; Ctrl-A Ctrl-A types one Ctrl-A.");
+}
+
+int RunCommand::execute() {
+  const SystemClock clock;
+  auto configuration = config();
+  if (!configuration) return report(configuration.error(), kWrongUseStatus);
+  auto image = GuestImage::load(*configuration);
+  if (!image) return report(image.error(), kWrongUseStatus);
+  auto system = kvm::System::open();
+  if (!system) return report(system.error(), exit_status(EndReason::kFailed));
+
+  FdSerialOutput output(STDOUT_FILENO);
+  auto machine = Machine::create(*system, std::move(*image), output, clock);
+  if (!machine) return report(machine.error(), exit_status(EndReason::kFailed));
+
+  ConsoleResult console;
+  const auto ending = run_to_end(**machine, console);
+  if (!ending) return report(ending.error(), exit_status(EndReason::kFailed));
+  if (ending->reason != EndReason::kPowerOff) fmt::print(stderr, "keel: {}\n", ending->detail);
+  if (stats_) print_stats(stderr, **machine, process_started_at_);
+  if (console.signal_number != 0) return 128 + console.signal_number;
+  return exit_status(ending->reason);
+}
+
+Result<MachineConfig> RunCommand::config() const {
+  MachineConfig result = config_;
+  if (!initrd_.empty()) result.initrd = initrd_;
+  KEEL_TRY(result.memory_size, parse_memory_size(memory_));
+  return result;
+}
+
+}  // namespace keel::tool

@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "keel/base/error.h"
+#include "keel/vmm/machine_config.h"
+
+namespace keel::tool {
+
+// keel run: boots a kernel with the terminal as its serial port.
+class RunCommand {
+ public:
+  // `process_started_at`: the monotonic time that --stats counts from.
+  explicit RunCommand(std::chrono::nanoseconds process_started_at) noexcept : process_started_at_(process_started_at) {}
+
+  void add_to(CLI::App& app);
+  // Runs the machine to its end; returns the process's exit status.
+  [[nodiscard]] int execute();
+
+ private:
+  [[nodiscard]] Result<MachineConfig> config() const;
+
+  std::chrono::nanoseconds process_started_at_;
+  MachineConfig config_;
+  std::string initrd_;
+  std::string memory_ = "512M";
+  bool stats_ = false;
+};
+
+}  // namespace keel::tool
