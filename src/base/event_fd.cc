@@ -3,6 +3,7 @@
 
 #include "keel/base/event_fd.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -33,6 +34,14 @@ Result<std::uint64_t> EventFd::drain() const {
     return std::unexpected(system_error(errno, "drain eventfd"));
   }
   return count;
+}
+
+bool EventFd::is_signalled() const noexcept {
+  pollfd poll = {.fd = fd_.get(), .events = POLLIN, .revents = 0};
+  int ready = 0;
+  do ready = ::poll(&poll, 1, 0);
+  while (ready < 0 && errno == EINTR);
+  return ready > 0 && (poll.revents & POLLIN) != 0;
 }
 
 }  // namespace keel

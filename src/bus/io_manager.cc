@@ -27,25 +27,21 @@ Result<void> expect_exactly(Range<A> range, const Result<BusEntry<A>>& removed) 
 }
 
 template <typename A>
-std::vector<BusEntry<A>> list(const detail::IoManagerCore& core) {
-  return core.with_registry<A>([](const auto& registry) {
-    std::vector<BusEntry<A>> entries;
-    entries.reserve(registry.entries().size());
-    for (const auto& entry : registry.entries()) entries.push_back(entry->entry);
-    return entries;
-  });
+std::vector<BusEntry<A>> list(const detail::Registry<A>& registry) {
+  std::vector<BusEntry<A>> entries;
+  entries.reserve(registry.entries().size());
+  for (const auto& entry : registry.entries()) entries.push_back(entry->entry);
+  return entries;
 }
 
 template <typename A>
-std::vector<detail::OpenLine<A>> open_lines(const detail::IoManagerCore& core) {
-  return core.with_registry<A>([](const auto& registry) {
-    std::vector<detail::OpenLine<A>> lines;
-    lines.reserve(registry.entries().size());
-    for (const auto& entry : registry.entries()) {
-      lines.push_back({entry->entry.range(), entry->entry.owner(), entry->ledger->number()});
-    }
-    return lines;
-  });
+std::vector<detail::OpenLine<A>> open_lines(const detail::Registry<A>& registry) {
+  std::vector<detail::OpenLine<A>> lines;
+  lines.reserve(registry.entries().size());
+  for (const auto& entry : registry.entries()) {
+    lines.push_back({entry->entry.range(), entry->entry.owner(), entry->ledger->number()});
+  }
+  return lines;
 }
 
 }  // namespace
@@ -128,19 +124,26 @@ Result<MmioEntry> IoManager::check_mmio(MmioAddress address, std::size_t size) c
 }
 
 std::vector<PioEntry> IoManager::pio_entries() const {
-  return list<PioAddress>(*core_);
+  return core_->with_registry<PioAddress>([](const auto& registry) { return list(registry); });
 }
 
 std::vector<MmioEntry> IoManager::mmio_entries() const {
-  return list<MmioAddress>(*core_);
+  return core_->with_registry<MmioAddress>([](const auto& registry) { return list(registry); });
 }
 
 IoLedger IoManager::ledger() const {
-  return core_->books()->picture(open_lines<PioAddress>(*core_), open_lines<MmioAddress>(*core_));
+  // Under the lock, so that no line changes hands meanwhile.
+  return core_->with_registries(
+      [&](const auto& pio, const auto& mmio) { return core_->books()->picture(open_lines(pio), open_lines(mmio)); });
 }
 
 bool operator==(const IoManager& a, const IoManager& b) {
-  return a.pio_entries() == b.pio_entries() && a.mmio_entries() == b.mmio_entries();
+  // One lock at a time: two managers have no order.
+  const auto lists = [](const IoManager& manager) {
+    return manager.core_->with_registries(
+        [](const auto& pio, const auto& mmio) { return std::pair(list(pio), list(mmio)); });
+  };
+  return lists(a) == lists(b);
 }
 
 }  // namespace keel

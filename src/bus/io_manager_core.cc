@@ -12,7 +12,7 @@ namespace {
 
 template <typename A>
 std::shared_ptr<const RouteTable> make_table(const Registry<A>& registry) {
-  return std::make_shared<const RouteTable>(registry.items());
+  return std::make_shared<const RouteTable>(registry.routes());
 }
 
 std::unique_ptr<const Snapshot> make_snapshot(std::shared_ptr<const RouteTable> pio,

@@ -44,6 +44,13 @@ class IoManagerCore {
       return std::forward<F>(f)(std::as_const(mmio_));
   }
 
+  // Calls f(registry of ports, registry of memory) under the lock.
+  template <typename F>
+  auto with_registries(F&& f) const {
+    const Lock lock(mutex_);
+    return std::forward<F>(f)(std::as_const(pio_), std::as_const(mmio_));
+  }
+
   // Publishes both drafts and empties them, or changes nothing.
   [[nodiscard]] Result<Completion> commit(Draft<PioAddress>& pio, Draft<MmioAddress>& mmio);
 

@@ -24,14 +24,13 @@ struct Registered {
   std::uint64_t serial = 0;  // given when published; tells it from a later entry at the same range
 
   // What an access is to know of it.
-  [[nodiscard]] RouteTable::Item route() const noexcept {
+  [[nodiscard]] Route route() const noexcept {
     const std::uint64_t length = std::uint64_t{entry.range().last_offset()} + 1;  // 0 for 2^64
-    return {entry.range().last().value(),
-            {.first = entry.range().first().value(),
-             .length = length,
-             .target = entry.device().get(),
-             .line = ledger->number(),
-             .kind = length == 0 ? Route::Kind::kEverything : Route::Kind::kRange}};
+    return {.first = entry.range().first().value(),
+            .length = length,
+            .target = entry.device().get(),
+            .line = ledger->number(),
+            .kind = length == 0 ? Route::Kind::kEverything : Route::Kind::kRange};
   }
 };
 

@@ -26,7 +26,7 @@ class Registry {
   static constexpr const char* kBus = BusTraits<A>::kName;
 
   // What a RouteTable is made of.
-  [[nodiscard]] std::span<const RouteTable::Item> items() const noexcept { return items_; }
+  [[nodiscard]] std::span<const Route> routes() const noexcept { return routes_; }
   [[nodiscard]] std::span<const std::unique_ptr<Entry>> entries() const noexcept { return entries_; }
   // Changes with every change.
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
@@ -34,7 +34,7 @@ class Registry {
   // The entry that holds `address`, or null.
   [[nodiscard]] const Entry* find(A address) const noexcept {
     const std::size_t i = index_from(address);
-    return i < items_.size() && items_[i].route.first <= address.value() ? entries_[i].get() : nullptr;
+    return i < routes_.size() && routes_[i].first <= address.value() ? entries_[i].get() : nullptr;
   }
 
   [[nodiscard]] Result<const Entry*> at(A address) const {
@@ -50,7 +50,7 @@ class Registry {
     if (size == 0)
       return fail(ErrorCode::kInvalidArgument, "{} {}: an access of 0 bytes touches nothing", kBus, address);
     Result<const Entry*> entry = at(address);
-    if (entry && !(*entry)->route().route.claims(address.value(), size)) {
+    if (entry && !(*entry)->route().claims(address.value(), size)) {
       return fail(ErrorCode::kOutOfBounds, "{} {}: an access of {} bytes passes the end of {}", kBus, address, size,
                   describe((*entry)->entry));
     }
@@ -60,7 +60,7 @@ class Registry {
   // The lowest entry that overlaps `range` and for which ignored(entry) is false, or null.
   template <typename Ignored>
   [[nodiscard]] const Entry* overlapping(Range<A> range, Ignored&& ignored) const {
-    for (std::size_t i = index_from(range.first()); i < items_.size() && items_[i].route.first <= range.last().value();
+    for (std::size_t i = index_from(range.first()); i < routes_.size() && routes_[i].first <= range.last().value();
          ++i) {
       if (!ignored(*entries_[i])) return entries_[i].get();
     }
@@ -77,7 +77,7 @@ class Registry {
   }
 
   std::vector<std::unique_ptr<Entry>> take_all() noexcept {
-    items_.clear();
+    routes_.clear();
     return std::exchange(entries_, {});
   }
 
@@ -91,8 +91,8 @@ class Registry {
 
   // The index of the first entry that ends at or after `address`.
   std::size_t index_from(A address) const noexcept {
-    const auto it = std::ranges::lower_bound(items_, std::uint64_t{address.value()}, {}, &RouteTable::Item::last);
-    return static_cast<std::size_t>(it - items_.begin());
+    const auto it = std::ranges::lower_bound(routes_, std::uint64_t{address.value()}, {}, &Route::last);
+    return static_cast<std::size_t>(it - routes_.begin());
   }
 
   static A first_of(const Entry& entry) noexcept { return entry.entry.range().first(); }
@@ -103,11 +103,11 @@ class Registry {
       const auto i = static_cast<std::ptrdiff_t>(index_from(first));
       gone.push_back(std::move(entries_[static_cast<std::size_t>(i)]));
       entries_.erase(entries_.begin() + i);
-      items_.erase(items_.begin() + i);
+      routes_.erase(routes_.begin() + i);
     }
     for (auto& entry : added) {
       const auto i = static_cast<std::ptrdiff_t>(index_from(first_of(*entry)));
-      items_.insert(items_.begin() + i, entry->route());
+      routes_.insert(routes_.begin() + i, entry->route());
       entries_.insert(entries_.begin() + i, std::move(entry));
     }
     return gone;
@@ -131,13 +131,13 @@ class Registry {
     }
     std::move(next_added, added.end(), std::back_inserter(kept));
     entries_ = std::move(kept);
-    items_.clear();
-    items_.reserve(entries_.size());
-    for (const auto& entry : entries_) items_.push_back(entry->route());
+    routes_.clear();
+    routes_.reserve(entries_.size());
+    for (const auto& entry : entries_) routes_.push_back(entry->route());
     return gone;
   }
 
-  std::vector<RouteTable::Item> items_;          // kept beside the entries, in their order,
+  std::vector<Route> routes_;                    // kept beside the entries, in their order,
   std::vector<std::unique_ptr<Entry>> entries_;  // so that searching and rebuilding stream over memory
   std::uint64_t version_ = 0;
   std::uint64_t serial_ = 0;

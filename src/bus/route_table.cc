@@ -19,19 +19,18 @@ std::uint64_t last_slot(std::uint64_t low, std::uint64_t high, unsigned shift) {
 }
 
 // The widest slots that keep every two ranges apart.
-unsigned separating_shift(std::span<const RouteTable::Item> items) {
+unsigned separating_shift(std::span<const Route> ranges) {
   unsigned shift = 63;
-  for (std::size_t i = 1; i < items.size(); ++i) {
-    const auto differing = static_cast<unsigned>(std::bit_width(items[i - 1].last ^ items[i].route.first));
+  for (std::size_t i = 1; i < ranges.size(); ++i) {
+    const auto differing = static_cast<unsigned>(std::bit_width(ranges[i - 1].last() ^ ranges[i].first));
     shift = std::min(shift, differing - 1);
   }
   return shift;
 }
 
-unsigned choose_shift(std::span<const RouteTable::Item> items, std::uint64_t low, std::uint64_t high,
-                      std::size_t least_slots) {
-  const std::size_t fair = std::max(least_slots, std::bit_ceil(items.size()));
-  const unsigned separating = separating_shift(items);
+unsigned choose_shift(std::span<const Route> ranges, std::uint64_t low, std::uint64_t high, std::size_t least_slots) {
+  const std::size_t fair = std::max(least_slots, std::bit_ceil(ranges.size()));
+  const unsigned separating = separating_shift(ranges);
   if (last_slot(low, high, separating) < 4 * fair) return separating;
   unsigned shift = 63;
   while (shift > separating && last_slot(low, high, shift - 1) < fair) --shift;
@@ -40,52 +39,52 @@ unsigned choose_shift(std::span<const RouteTable::Item> items, std::uint64_t low
 
 }  // namespace
 
-RouteTable::RouteTable(std::span<const Item> items)
-    : root_(items.empty() ? build({}, 0, 0, 1)
-                          : build(items, items.front().route.first, items.back().last, kLeastRootSlots)) {}
+RouteTable::RouteTable(std::span<const Route> ranges)
+    : root_(ranges.empty() ? build({}, 0, 0, 1)
+                           : build(ranges, ranges.front().first, ranges.back().last(), kLeastRootSlots)) {}
 
-// `items` all reach into [low, high].
-RouteIndex RouteTable::build(std::span<const Item> items, std::uint64_t low, std::uint64_t high,
+// `ranges` all reach into [low, high].
+RouteIndex RouteTable::build(std::span<const Route> ranges, std::uint64_t low, std::uint64_t high,
                              std::size_t least_slots) {
   RouteIndex index;
-  index.shift = choose_shift(items, low, high, least_slots);
+  index.shift = choose_shift(ranges, low, high, least_slots);
   index.base = low >> index.shift << index.shift;
   index.last_slot = last_slot(low, high, index.shift);
   const std::size_t count = index.last_slot + 1;
-  Route* const slots = slots_.emplace_back(std::make_unique<Route[]>(count)).get();
+  Route* const slots = slots_.emplace_back(std::make_unique_for_overwrite<Route[]>(count)).get();
   index.slots = slots;
-  bytes_ += count * sizeof(slots[0]);
+  bytes_ += count * sizeof(Route);
 
-  // The items [open, i) reach into the slot `at`; more than one of them make a fork.
-  const auto close = [&](std::uint64_t at, std::size_t open, std::size_t end) {
+  // Slots below `next` are written. Of the last of them, ranges[open] is the first that reaches into it.
+  std::size_t next = 0;
+  std::size_t open = 0;
+  const auto fork_if_shared = [&](std::size_t end) {
     if (end - open < 2) return;
-    const std::uint64_t slot_low = index.base + (at << index.shift);
+    const std::uint64_t slot_low = index.base + (std::uint64_t{next - 1} << index.shift);
     const std::uint64_t slot_high = slot_low + ((std::uint64_t{1} << index.shift) - 1);
     RouteIndex& fork = forks_.emplace_back();
-    fork = build(items.subspan(open, end - open), std::max(slot_low, items[open].route.first),
-                 std::min(slot_high, items[end - 1].last), kLeastForkSlots);
     bytes_ += sizeof(fork);
-    slots[at] = {.target = &fork, .kind = Route::Kind::kFork};
+    fork = build(ranges.subspan(open, end - open), std::max(slot_low, ranges[open].first),
+                 std::min(slot_high, ranges[end - 1].last()), kLeastForkSlots);
+    slots[next - 1] = Route{.first = 0, .length = 0, .target = &fork, .line = 0, .kind = Route::Kind::kFork};
   };
-  std::size_t open = 0;
-  std::uint64_t at = ~std::uint64_t{0};
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const std::uint64_t first = (std::max(items[i].route.first, low) - index.base) >> index.shift;
-    const std::uint64_t last = (std::min(items[i].last, high) - index.base) >> index.shift;
-    if (first != at) {
-      if (i > 0) close(at, open, i);
-      open = i;
-      at = first;
-      slots[first] = items[i].route;
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    const std::size_t first = (std::max(ranges[i].first, low) - index.base) >> index.shift;
+    const std::size_t last = (std::min(ranges[i].last(), high) - index.base) >> index.shift;
+    if (first == next - 1 && i > 0) {
+      if (last == first) continue;  // wholly inside a slot it shares
+      fork_if_shared(i + 1);
+    } else {
+      if (i > 0) fork_if_shared(i);
+      std::fill(slots + next, slots + first, Route{});
+      next = first;
     }
-    if (last != first) {
-      close(at, open, i + 1);
-      std::fill(slots + first + 1, slots + last + 1, items[i].route);
-      open = i;
-      at = last;
-    }
+    std::fill(slots + next, slots + last + 1, ranges[i]);
+    next = last + 1;
+    open = i;
   }
-  if (!items.empty()) close(at, open, items.size());
+  if (!ranges.empty()) fork_if_shared(ranges.size());
+  std::fill(slots + next, slots + count, Route{});
   return index;
 }
 

@@ -16,11 +16,15 @@ namespace keel::detail {
 struct alignas(32) Route {
   enum class Kind : std::uint8_t { kNobody, kRange, kEverything, kFork };
 
-  std::uint64_t first = 0;
-  std::uint64_t length = 0;      // 0 unless kind is kRange, so that holds() is false for all others
-  const void* target = nullptr;  // the DevicePio or DeviceMmio, as the bus has it; the RouteIndex of a fork
-  std::uint32_t line = 0;        // the range's line in every thread's book (books.h)
-  Kind kind = Kind::kNobody;
+  // No initialisers, so that a table is written once; Route{} is nobody's.
+  std::uint64_t first;
+  std::uint64_t length;  // 0 unless kind is kRange, so that holds() is false for all others
+  const void* target;    // the DevicePio or DeviceMmio, as the bus has it; the RouteIndex of a fork
+  std::uint32_t line;    // the range's line in every thread's book (books.h)
+  Kind kind;
+
+  // Of a range, or everything.
+  [[nodiscard]] std::uint64_t last() const noexcept { return first + (length - 1); }
 
   // Every one of `size` bytes at `address` is in the range. Size 0 wraps, and is in none.
   [[nodiscard]] bool holds(std::uint64_t address, std::size_t size) const noexcept {
@@ -66,13 +70,8 @@ struct RouteIndex {
 // level resolves three bits or more, so 22 are the most.
 class RouteTable {
  public:
-  struct Item {
-    std::uint64_t last;
-    Route route;
-  };
-
-  // `items` ascend and do not overlap; their devices must live as long as the table is read.
-  explicit RouteTable(std::span<const Item> items);
+  // `ranges` ascend and do not overlap; their devices must live as long as the table is read.
+  explicit RouteTable(std::span<const Route> ranges);
   RouteTable(const RouteTable&) = delete;
   RouteTable& operator=(const RouteTable&) = delete;
 
@@ -81,7 +80,7 @@ class RouteTable {
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
  private:
-  RouteIndex build(std::span<const Item> items, std::uint64_t low, std::uint64_t high, std::size_t least_slots);
+  RouteIndex build(std::span<const Route> ranges, std::uint64_t low, std::uint64_t high, std::size_t least_slots);
 
   std::vector<std::unique_ptr<Route[]>> slots_;
   std::deque<RouteIndex> forks_;

@@ -56,6 +56,8 @@ Result<std::uint8_t*> map_region(const GuestRange& range, GuestMemoryOptions opt
   const std::uint64_t before = (range.first().value() - reinterpret_cast<std::uintptr_t>(start)) % kHugePageSize;
   if (before != 0) ::munmap(start, before);
   ::munmap(start + before + size, mapped_size - before - size);
+  // No guest data in core dumps; and a mapping of its own, which the host's accounting can tell from its neighbours.
+  ::madvise(start + before, size, MADV_DONTDUMP);
   if (options.huge_pages == HugePages::kAdvise) ::madvise(start + before, size, MADV_HUGEPAGE);
   return start + before;
 }

@@ -53,6 +53,8 @@ Result<void> Platform::describe(const GuestMemory& memory, unsigned cpus) const 
   // Nothing is plugged into the keyboard controller: a guest that is not told of it saves the probe, and resets the
   // machine through it all the same.
   config.keyboard_controller = x86_64::KeyboardController::kAbsent;
+  // Nobody can press it.
+  config.power_button = x86_64::PowerButton::kAbsent;
   // Guests have better clocks, and measure this one at length where they are told of it.
   config.fixed_hardware.pm_timer.reset();
   config.devices = {x86_64::acpi_com1(), x86_64::acpi_rtc()};

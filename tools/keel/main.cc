@@ -1,7 +1,10 @@
 // SPDX-FileCopyrightText: The Keel authors
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+#include <pthread.h>
+
 #include <chrono>
+#include <cstddef>
 #include <ctime>
 #include <exception>
 #include <string>
@@ -22,8 +25,18 @@ std::chrono::nanoseconds process_start() {
          std::chrono::nanoseconds(used.tv_nsec);
 }
 
+// Threads get small stacks: the host may back the first touch of a large one by a huge page, 2 MiB for a few KiB.
+void keep_stacks_small() {
+  constexpr std::size_t kStackSize = 256 << 10;
+  pthread_attr_t attributes;
+  if (::pthread_attr_init(&attributes) != 0) return;
+  if (::pthread_attr_setstacksize(&attributes, kStackSize) == 0) ::pthread_setattr_default_np(&attributes);
+  ::pthread_attr_destroy(&attributes);
+}
+
 int run(int argc, char** argv) {
   const auto started_at = process_start();
+  keep_stacks_small();
   CLI::App app("keel: a virtual machine monitor made of Keel's own parts", "keel");
   app.set_version_flag("--version", "keel " KEEL_VERSION);
   app.require_subcommand(1);

@@ -19,6 +19,8 @@ class EventFd {
   Result<void> signal(std::uint64_t count = 1) const;
   // Takes the whole count; 0 when nothing was signalled.
   [[nodiscard]] Result<std::uint64_t> drain() const;
+  // Whether drain() would take anything.
+  [[nodiscard]] bool is_signalled() const noexcept;
 
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 

@@ -16,9 +16,12 @@ TEST(EventFd, CountsSignalsUntilDrained) {
   auto event = EventFd::create();
   ASSERT_TRUE(event.has_value());
   EXPECT_EQ(event->drain().value(), 0u);
+  EXPECT_FALSE(event->is_signalled());
   EXPECT_TRUE(event->signal().has_value());
   EXPECT_TRUE(event->signal(2).has_value());
+  EXPECT_TRUE(event->is_signalled());
   EXPECT_EQ(event->drain().value(), 3u);
+  EXPECT_FALSE(event->is_signalled());
   EXPECT_EQ(event->drain().value(), 0u);
 }
 

@@ -60,7 +60,6 @@ std::vector<std::uint8_t> make_madt(const AcpiConfig& config) {
   constexpr std::uint8_t kIoApicId = 0;
   const auto io_apic = static_cast<std::uint32_t>(kIoApic.first().value());
   begin(table, kIoApicStructure).add(kIoApicId).add_zeros(1).add(io_apic).add(Gsi(0).value());
-  add_override(table, 0, Gsi(2), kAsTheBus);
   add_override(table, static_cast<std::uint8_t>(kAcpiGsi.value()), kAcpiGsi, kActiveHighLevel);
 
   constexpr std::uint8_t kEveryProcessor = 0xff;

@@ -40,12 +40,12 @@ struct AcpiConfig {
 
 // Writes the machine's tables at kAcpiTables: RSDP, XSDT, FADT, FACS, MADT, DSDT. Returns the RSDP's address, which is
 // also where a guest finds it that looks for itself.
-// What the tables say, and the machine has to keep: SCI is GSI 9, level and active high; ISA interrupt 0, the timer, is
-// IOAPIC pin 2 as on any PC (KVM's own routing has it on pin 0 until the machine sets another one; a guest with the
-// TSC-deadline timer never uses it); local APICs and the IOAPIC are where memory_map.h has them; there is a CMOS RTC
-// with a century at 0x32, and no VGA; a byte 0xfe to port 0x64 resets the machine. Errors: kInvalidArgument for a
-// device that check_acpi_device() refuses or that is like another one, no processor or more than 4096, a sleep type of
-// more than 3 bits; kExhausted where the tables outgrow their place; kOutOfBounds where that is not RAM.
+// What the tables say, and the machine has to keep: SCI is GSI 9, level and active high; every ISA interrupt is
+// the IOAPIC pin of its own number, the timer's too, which is where KVM's routing has it (a board has it on pin 2);
+// local APICs and the IOAPIC are where memory_map.h has them; there is a CMOS RTC with a century at 0x32, and no VGA; a
+// byte 0xfe to port 0x64 resets the machine. Errors: kInvalidArgument for a device that check_acpi_device() refuses or
+// that is like another one, no processor or more than 4096, a sleep type of more than 3 bits; kExhausted where the
+// tables outgrow their place; kOutOfBounds where that is not RAM.
 [[nodiscard]] Result<GuestAddress> write_acpi_tables(const GuestMemory& memory, const AcpiConfig& config);
 
 // The single tables, for a look at them. Preconditions: what write_acpi_tables() checks.
