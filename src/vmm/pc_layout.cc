@@ -69,6 +69,8 @@ Result<void> reserve_pc(DeviceManager& devices, std::size_t ram_regions) {
       {"pit",
        "kvm-pit",
        {ports(PioRange::constant(0x40, 0x43)), ports(PioRange::single(PioAddress(0x61))), LegacyIrqConstraint{Gsi(0)}}},
+      // Drivers of the clock claim its interrupt, which CmosRtc leaves out.
+      {"rtc-irq", "empty", {LegacyIrqConstraint{x86_64::kRtcGsi}}},
       {"ioapic", "kvm-ioapic", {at(kIoApic)}},
       {"local-apic", "kvm-lapic", {at(kLocalApic)}},
       // Writes of devices to the page of the local APIC and the pages after it are interrupts (Intel SDM 3A, 11.11.1);

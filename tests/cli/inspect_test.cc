@@ -48,16 +48,17 @@ constexpr const char* kSmallMachine =
     "                                        pio [0x4d0, 0x4d1], irq 2\n"
     "    3  pit                (kvm-pit)     pio [0x40, 0x43], pio [0x61, 0x61],\n"
     "                                        irq 0\n"
-    "    4  ioapic             (kvm-ioapic)  mmio [0xfec00000, 0xfec00fff]\n"
-    "    5  local-apic         (kvm-lapic)   mmio [0xfee00000, 0xfee00fff]\n"
-    "    6  chipset            (empty)       mmio [0xfec01000, 0xfedfffff],\n"
+    "    4  rtc-irq            (empty)       irq 8\n"
+    "    5  ioapic             (kvm-ioapic)  mmio [0xfec00000, 0xfec00fff]\n"
+    "    6  local-apic         (kvm-lapic)   mmio [0xfee00000, 0xfee00fff]\n"
+    "    7  chipset            (empty)       mmio [0xfec01000, 0xfedfffff],\n"
     "                                        mmio [0xfee01000, 0xfffbbfff]\n"
-    "    7  firmware           (empty)       mmio [0xfffbc000, 0xffffffff]\n"
-    "    8  com1               uart16550     pio [0x3f8, 0x3ff], irq 4\n"
-    "    9  rtc                mc146818      pio [0x70, 0x71]\n"
-    "   10  i8042              i8042         pio [0x60, 0x60], pio [0x64, 0x64],\n"
+    "    8  firmware           (empty)       mmio [0xfffbc000, 0xffffffff]\n"
+    "    9  com1               uart16550     pio [0x3f8, 0x3ff], irq 4\n"
+    "   10  rtc                mc146818      pio [0x70, 0x71]\n"
+    "   11  i8042              i8042         pio [0x60, 0x60], pio [0x64, 0x64],\n"
     "                                        irq 1\n"
-    "   11  acpi-pm            acpi-pm       pio [0x600, 0x603], pio [0x604, 0x605],\n"
+    "   12  acpi-pm            acpi-pm       pio [0x600, 0x603], pio [0x604, 0x605],\n"
     "                                        irq 9\n"
     "\n"
     "ram\n"
@@ -103,7 +104,8 @@ constexpr const char* kSmallMachine =
     "  2             pic\n"
     "  3             (free)\n"
     "  4             com1\n"
-    "  [5, 8]        (free)\n"
+    "  [5, 7]        (free)\n"
+    "  8             rtc-irq\n"
     "  9             acpi-pm\n"
     "  [10, 23]      (free)\n"
     "\n"
@@ -148,10 +150,10 @@ TEST_F(Inspect, PrintsTheSameForPrograms) {
   const auto com1 = std::ranges::find_if(map["devices"], [](const Json& device) { return device["name"] == "com1"; });
   ASSERT_NE(com1, map["devices"].end());
   EXPECT_EQ(*com1, Json::parse(R"({
-    "id": 8, "parent": null, "name": "com1", "path": "com1", "type": "uart16550", "role": "device",
+    "id": 9, "parent": null, "name": "com1", "path": "com1", "type": "uart16550", "role": "device",
     "resources": [{"kind": "pio", "first": 1016, "last": 1023}, {"kind": "irq", "gsi": 4}]
   })"));
-  EXPECT_EQ(map["devices"].size(), 11u);
+  EXPECT_EQ(map["devices"].size(), 12u);
   EXPECT_EQ(map["ram"], Json::parse(R"([{"first": 0, "last": 134217727}])"));
   EXPECT_EQ(expect_gapless(map["pio"]), 21u);
   EXPECT_EQ(map["pio"][0], Json::parse(R"({"first": 0, "last": 31, "owner": null})"));
@@ -159,7 +161,7 @@ TEST_F(Inspect, PrintsTheSameForPrograms) {
   EXPECT_EQ(expect_gapless(map["mmio_below_4gib"]), 6u);
   EXPECT_EQ(map["mmio_below_4gib"].back()["last"], 0xffff'ffffu);
   EXPECT_EQ(map["mmio_above_4gib"], Json::parse(R"([{"first": 4294967296, "last": 549755813887, "owner": null}])"));
-  EXPECT_EQ(expect_gapless(map["irqs"]), 8u);
+  EXPECT_EQ(expect_gapless(map["irqs"]), 9u);
   EXPECT_EQ(map["irqs"][4], Json::parse(R"({"first": 4, "last": 4, "owner": "com1"})"));
   EXPECT_EQ(map["msi_gsis"], Json::parse(R"([{"first": 24, "last": 4095, "owner": null}])"));
   EXPECT_EQ(map["memory_slots"][0], Json::parse(R"({"first": 0, "last": 0, "owner": "ram"})"));
