@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "src/vmm/pc_wires.h"
 #include "src/vmm/platform.h"
 #include "src/vmm/vcpu_thread.h"
 #include "keel/arch/x86_64/cpu_state.h"
@@ -29,7 +30,8 @@ Machine::Machine(kvm::Vm vm, GuestMemory memory, EventFd ended_event, EventFd se
       vm_(std::move(vm)),
       memory_(std::move(memory)),
       ended_event_(std::move(ended_event)),
-      serial_room_(std::move(serial_room)) {}
+      serial_room_(std::move(serial_room)),
+      wires_(std::make_unique<PcWires>(vm_)) {}
 
 Machine::~Machine() {
   stop("the machine was destroyed");
@@ -50,8 +52,9 @@ Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, Gues
   KEEL_TRY(EventFd serial_room, EventFd::create());
   std::unique_ptr<Machine> machine(
       new Machine(std::move(vm), std::move(image.memory), std::move(ended_event), std::move(serial_room), clock));
-  KEEL_TRY(machine->platform_, Platform::create({.vm = machine->vm_,
+  KEEL_TRY(machine->platform_, Platform::create({.interrupts = *machine->wires_,
                                                  .io = machine->io_,
+                                                 .memory = machine->memory_,
                                                  .power = *machine,
                                                  .console = console,
                                                  .serial_room = machine->serial_room_,
@@ -117,6 +120,10 @@ Ending Machine::wait() {
 
 std::optional<std::size_t> Machine::type(std::span<const std::uint8_t> bytes) {
   return platform_->type(bytes);
+}
+
+MachineMap Machine::map() const {
+  return platform_->map();
 }
 
 ExitCounts Machine::exit_counts() const {

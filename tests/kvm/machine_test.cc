@@ -107,5 +107,15 @@ TEST_F(MachineTest, EndsOnceHoweverManyEndIt) {
   }
 }
 
+// What `keel inspect` says without a hypervisor is so on one.
+TEST_F(MachineTest, IsLaidOutAsItsMapSays) {
+  const testing::TemporaryFile file(kSleeper);
+  MachineConfig config;
+  config.kernel = file.path();
+  config.memory_size = 64 << 20;
+  const auto machine = machine_of(kSleeper);
+  EXPECT_EQ(machine->map(), need(map_machine(need(GuestImage::load(config)))));
+}
+
 }  // namespace
 }  // namespace keel

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "tools/keel/inspect_command.h"
 #include "tools/keel/run_command.h"
 #include "keel/vmm/ending.h"
 
@@ -58,6 +59,8 @@ int run(int argc, char** argv) {
 
   keel::tool::RunCommand run_command(started_at);
   run_command.add_to(app);
+  keel::tool::InspectCommand inspect_command;
+  inspect_command.add_to(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
@@ -66,7 +69,7 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "keel: {} (try `keel --help`)\n", error.what());
     return keel::kWrongUseStatus;
   }
-  return run_command.execute();
+  return inspect_command.chosen() ? inspect_command.execute() : run_command.execute();
 }
 
 }  // namespace

@@ -44,19 +44,7 @@ Result<Ending> run_to_end(Machine& machine, FdSerialOutput& output, ConsoleResul
 
 void RunCommand::add_to(CLI::App& app) {
   CLI::App* const command = app.add_subcommand("run", "Boot a Linux kernel with this terminal as its serial port");
-  command->add_option("--kernel", config_.kernel, "Linux kernel: a bzImage, or an ELF vmlinux (starts sooner)")
-      ->required()
-      ->type_name("FILE");
-  command->add_option("--initrd", config_.initrd, "initial RAM disk")->type_name("FILE");
-  command
-      ->add_option("--cmdline", config_.cmdline,
-                   "kernel command line, put behind \"" + std::string(kLeadingCmdline) + "\"")
-      ->type_name("TEXT")
-      ->capture_default_str();
-  command->add_option("--memory", memory_, "guest memory: bytes, or with K, M, G")
-      ->type_name("SIZE")
-      ->capture_default_str();
-  command->add_option("--cpus", config_.cpus, "number of vCPUs")->type_name("N")->capture_default_str();
+  machine_.add_to(*command);
   command->add_option("--kvm", kvm_device_, "the KVM device")->type_name("FILE")->capture_default_str();
   command->add_flag("--stats", stats_, "at the end, print start-up time, exits and memory to standard error");
   command->footer("Ctrl-A x leaves the guest; Ctrl-A Ctrl-A types one Ctrl-A.");
@@ -64,7 +52,7 @@ void RunCommand::add_to(CLI::App& app) {
 
 int RunCommand::execute() {
   const SystemClock clock;
-  auto configuration = config();
+  auto configuration = machine_.config();
   if (!configuration) return report(configuration.error(), kWrongUseStatus);
   auto image = GuestImage::load(*configuration);
   if (!image) return report(image.error(), kWrongUseStatus);
@@ -83,12 +71,6 @@ int RunCommand::execute() {
   if (stats_) print_stats(stderr, **machine, process_started_at_);
   if (console.signal_number != 0) return 128 + console.signal_number;
   return exit_status(ending->reason);
-}
-
-Result<MachineConfig> RunCommand::config() const {
-  MachineConfig result = config_;
-  KEEL_TRY(result.memory_size, parse_memory_size(memory_));
-  return result;
 }
 
 }  // namespace keel::tool

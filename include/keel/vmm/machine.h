@@ -29,9 +29,11 @@
 #include "keel/vmm/ending.h"
 #include "keel/vmm/exit_counts.h"
 #include "keel/vmm/guest_image.h"
+#include "keel/vmm/machine_map.h"
 
 namespace keel {
 
+class PcWires;
 class Platform;
 class VcpuThread;
 
@@ -72,6 +74,8 @@ class Machine final : private PowerControl {
 
   [[nodiscard]] const GuestMemory& memory() const noexcept { return memory_; }
   [[nodiscard]] const IoManager& io() const noexcept { return io_; }
+  // What is where in it now.
+  [[nodiscard]] MachineMap map() const;
   // Exits of all vCPUs so far, by kind. Exact once wait() has returned.
   [[nodiscard]] ExitCounts exit_counts() const;
   // The host's monotonic time just before the first guest instruction; nothing before start().
@@ -99,6 +103,7 @@ class Machine final : private PowerControl {
   IoManager io_;
   EventFd ended_event_;
   EventFd serial_room_;
+  std::unique_ptr<PcWires> wires_;
   std::unique_ptr<Platform> platform_;
   std::vector<std::unique_ptr<VcpuThread>> vcpus_;
   std::optional<std::latch> start_gate_;
