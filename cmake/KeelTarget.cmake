@@ -11,7 +11,7 @@ function(keel_configure target)
   target_compile_features(${target} PUBLIC cxx_std_23)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
-    -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast -Wcast-align -Wnull-dereference
+    -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast -Wcast-align
     $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety> $<$<BOOL:${KEEL_WERROR}>:-Werror>
     -ffunction-sections -fdata-sections)
   if(KEEL_SANITIZE)
