@@ -33,8 +33,8 @@ TEST(MachineMap, PlacesTheDevicesOfAPc) {
   const MachineMap map = map_of(64 * x86_64::kMiB);
   std::vector<std::string> paths;
   for (const DeviceView& device : map.devices.devices) paths.push_back(device.path);
-  EXPECT_THAT(paths, ::testing::ElementsAre("ram", "pic", "pit", "rtc-irq", "ioapic", "local-apic", "chipset", "firmware", "com1",
-                                            "rtc", "i8042", "acpi-pm"));
+  EXPECT_THAT(paths, ::testing::ElementsAre("ram", "pic", "pit", "rtc-irq", "ioapic", "local-apic", "chipset",
+                                            "firmware", "com1", "rtc", "i8042", "acpi-pm"));
   EXPECT_EQ(to_string(map.devices.devices[8].resources), "pio [0x3f8, 0x3ff], irq 4");
 }
 
