@@ -34,7 +34,7 @@ DriverRegisters::Queue DriverRegisters::default_queue(std::size_t index) const {
 }
 
 std::uint64_t DriverRegisters::offered() const {
-  return (device_.features() & (kDeviceFeatures | kFeatureRingReset)) | kTransportFeatures;
+  return (device_.features() & (kDeviceFeatureBits | kFeatureRingReset)) | kTransportFeatures;
 }
 
 std::uint8_t DriverRegisters::status() const {
