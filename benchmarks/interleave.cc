@@ -55,7 +55,7 @@ std::vector<Figure> interleave(std::span<const Contender> contenders, std::size_
   return figures;
 }
 
-Report::Report(int argc, char** argv, const char* what) {
+Report::Report(int argc, char** argv, const char* what, unsigned rounds) : rounds_(rounds) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     if (argument == "--json" && i + 1 < argc) {

@@ -42,7 +42,7 @@ void become_multi_threaded();
 class Report {
  public:
   // Arguments: [--json FILE] [--rounds N] [--help]. Ends the process where they are wrong.
-  Report(int argc, char** argv, const char* what);
+  Report(int argc, char** argv, const char* what, unsigned rounds = 100);
   // Writes the JSON, if asked to.
   ~Report();
   Report(const Report&) = delete;
@@ -58,7 +58,7 @@ class Report {
   std::string json_;
   std::string title_;
   std::vector<std::string> columns_;
-  unsigned rounds_ = 100;
+  unsigned rounds_;
 };
 
 }  // namespace keel::bench
