@@ -81,7 +81,7 @@ void Report::section(const std::string& title, const std::vector<std::string>& c
   title_ = title;
   columns_ = columns;
   fmt::print("\n{}\n", title);
-  for (const std::string& column : columns) fmt::print("{:>16}", column);
+  for (const std::string& column : columns) fmt::print("{:>18}", column);
   fmt::print("\n");
 }
 
@@ -90,11 +90,11 @@ void Report::row(const std::vector<std::string>& keys, const std::vector<double>
   std::size_t column = 0;
   for (const std::string& key : keys) {
     object += fmt::format(", \"{}\": \"{}\"", columns_[column++], key);
-    fmt::print("{:>16}", key);
+    fmt::print("{:>18}", key);
   }
   for (const double value : values) {
     object += fmt::format(", \"{}\": {:.4g}", columns_[column++], value);
-    fmt::print("{:>16.2f}", value);
+    fmt::print("{:>18.2f}", value);
   }
   json_ += (json_.empty() ? "" : ",\n") + object + "}";
   fmt::print("\n");
