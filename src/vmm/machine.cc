@@ -132,6 +132,12 @@ ExitCounts Machine::exit_counts() const {
   return sum;
 }
 
+std::vector<PortExits> Machine::exits_by_port() const {
+  std::vector<const PortExitCounter*> counters;
+  for (const auto& vcpu : vcpus_) counters.push_back(&vcpu->ports());
+  return sum(counters);
+}
+
 std::optional<std::chrono::nanoseconds> Machine::first_instruction_at() const {
   return vcpus_.empty() ? std::nullopt : vcpus_.front()->first_run_at();
 }

@@ -30,6 +30,7 @@
 #include "keel/vmm/exit_counts.h"
 #include "keel/vmm/guest_image.h"
 #include "keel/vmm/machine_map.h"
+#include "keel/vmm/port_exits.h"
 
 namespace keel {
 
@@ -78,6 +79,8 @@ class Machine final : private PowerControl {
   [[nodiscard]] MachineMap map() const;
   // Exits of all vCPUs so far, by kind. Exact once wait() has returned.
   [[nodiscard]] ExitCounts exit_counts() const;
+  // Those of ports, one by one, the busiest first.
+  [[nodiscard]] std::vector<PortExits> exits_by_port() const;
   // The host's monotonic time just before the first guest instruction; nothing before start().
   [[nodiscard]] std::optional<std::chrono::nanoseconds> first_instruction_at() const;
 
