@@ -19,9 +19,9 @@ void Platform::RoomSignal::room_again() {
 
 Result<std::unique_ptr<Platform>> Platform::create(const Wiring& wiring) {
   Wires wires;
-  KEEL_TRY(wires.com1, wiring.vm.edge_pin(x86_64::kCom1Gsi));
-  KEEL_TRY(wires.keyboard, wiring.vm.edge_pin(x86_64::kKeyboardGsi));
-  KEEL_TRY(wires.acpi, wiring.vm.level_pin(x86_64::kAcpiGsi));
+  KEEL_TRY(wires.com1, wiring.interrupts.wire("com1", {x86_64::kCom1Gsi, TriggerMode::kEdge}));
+  KEEL_TRY(wires.keyboard, wiring.interrupts.wire("i8042", {x86_64::kKeyboardGsi, TriggerMode::kEdge}));
+  KEEL_TRY(wires.acpi, wiring.interrupts.wire("acpi-pm", {x86_64::kAcpiGsi, TriggerMode::kLevel}));
   std::unique_ptr<Platform> platform(new Platform(wiring, std::move(wires)));
   KEEL_TRY_VOID(platform->register_devices(wiring.io));
   return platform;

@@ -19,7 +19,7 @@
 #include "keel/devices/power_control.h"
 #include "keel/devices/serial_backend.h"
 #include "keel/devices/uart16550.h"
-#include "keel/kvm/vm.h"
+#include "keel/kvm/interrupts.h"
 #include "keel/memory/guest_memory.h"
 
 namespace keel {
@@ -29,7 +29,7 @@ class Platform {
  public:
   // What it is wired to. All of it outlives the platform.
   struct Wiring {
-    kvm::Vm& vm;
+    const kvm::Interrupts& interrupts;
     IoManager& io;
     PowerControl& power;
     SerialOutput& console;

@@ -18,10 +18,12 @@
 #include "keel/base/clock.h"
 #include "keel/base/error.h"
 #include "keel/base/event_fd.h"
+#include "keel/base/event_thread.h"
 #include "keel/base/mutex.h"
 #include "keel/bus/io_manager.h"
 #include "keel/devices/power_control.h"
 #include "keel/devices/uart16550.h"
+#include "keel/kvm/interrupts.h"
 #include "keel/kvm/system.h"
 #include "keel/kvm/vm.h"
 #include "keel/memory/guest_memory.h"
@@ -68,6 +70,7 @@ class Machine final : private PowerControl {
 
   [[nodiscard]] const GuestMemory& memory() const noexcept { return memory_; }
   [[nodiscard]] const IoManager& io() const noexcept { return io_; }
+  [[nodiscard]] const kvm::Interrupts& interrupts() const noexcept { return interrupts_; }
   // Exits of all vCPUs so far, by kind. Exact once wait() has returned.
   [[nodiscard]] ExitCounts exit_counts() const;
   // The host's monotonic time just before the first guest instruction; nothing before start().
@@ -76,7 +79,8 @@ class Machine final : private PowerControl {
  private:
   friend class VcpuThread;
 
-  Machine(kvm::Vm vm, GuestMemory memory, EventFd ended_event, EventFd serial_room, const Clock& clock);
+  Machine(kvm::Vm vm, GuestMemory memory, std::unique_ptr<EventThread> events, EventFd ended_event, EventFd serial_room,
+          const Clock& clock);
 
   Result<void> create_vcpus(const kvm::System& system, const x86_64::BootEntry& entry, unsigned cpus);
   // The first call decides; later ones change nothing.
@@ -92,6 +96,8 @@ class Machine final : private PowerControl {
   GuestMemory memory_;
   // Handles.
   IoManager io_;
+  std::unique_ptr<EventThread> events_;
+  kvm::Interrupts interrupts_;
   EventFd ended_event_;
   EventFd serial_room_;
   std::unique_ptr<Platform> platform_;
