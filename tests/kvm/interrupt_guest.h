@@ -14,8 +14,6 @@
 #include <variant>
 #include <vector>
 
-#include <gtest/gtest.h>
-
 #include "kvm/tiny_guest.h"
 #include "keel/arch/x86_64/cpu_state.h"
 #include "keel/arch/x86_64/memory_map.h"
@@ -28,10 +26,11 @@
 namespace keel::testing {
 
 // A guest in long mode that takes every vector, asks the host what to write where, and reports through ports:
-//   idle:     reads kCommandPort for the address to write to (0: none, 1: halt) and then kValuePort for what
+//   idle:     reads kCommandPort for the address to write to (0: none) and then kValuePort for what
 //   handler:  writes the vector to kVectorPort, reads kServicePort (the host plays the device), ends the interrupt at
 //   its
 //             local APIC, writes kDonePort
+//   asleep:   after sleep(), halts between interrupts and asks for nothing any more
 class InterruptGuest {
  public:
   static constexpr std::uint16_t kCommandPort = 0x10;
@@ -51,6 +50,7 @@ class InterruptGuest {
   }
   // The guest writes `value` to its physical `address`, in its own time.
   void write(std::uint32_t address, std::uint32_t value) { commands_.push_back({address, value}); }
+  void sleep() { commands_.push_back({kSleep, 0}); }
   // Programs a pin of the IOAPIC (82093AA datasheet, 3.2.4: redirection table).
   void program_pin(Gsi pin, std::uint8_t vector, TriggerMode mode) {
     const std::uint32_t entry = 0x10 + 2 * pin.value();
@@ -86,7 +86,10 @@ class InterruptGuest {
     const auto* pio = std::get_if<kvm::PioExit>(&exit);
     if (pio == nullptr) return 0xffff;
     switch (pio->port.value()) {
-      case kCommandPort: store_le(pio->data, commands_.empty() ? 0 : commands_.front().first); break;
+      case kCommandPort:
+        store_le(pio->data, commands_.empty() ? 0 : commands_.front().first);
+        if (!commands_.empty() && commands_.front().first == kSleep) commands_.pop_front();
+        break;
       case kValuePort:
         store_le(pio->data, commands_.front().second);
         commands_.pop_front();
@@ -111,6 +114,7 @@ class InterruptGuest {
   std::function<void(const kvm::PioExit&)> on_pio;
 
  private:
+  static constexpr std::uint32_t kSleep = 1;  // in the place of an address
   static constexpr std::uint64_t kMain = 0x1'0000;
   static constexpr std::uint64_t kIdt = 0x2'0000;
   static constexpr std::uint64_t kStubs = 0x3'0000;  // 16 bytes per vector
@@ -140,9 +144,8 @@ class InterruptGuest {
         0xe5, 0x11,  // in eax, kValuePort
         0x89, 0x07,  // mov [rdi], eax
         0xeb, 0xee,  // jmp to the in
-        0xe5, 0x11,  // in eax, kValuePort
         0xf4,        // hlt
-        0xeb, 0xe9,  // jmp to the in
+        0xeb, 0xfd,  // jmp to the hlt
     };
     static constexpr std::uint8_t kCommonCode[] = {
         0xe4, 0x13,                          // in al, kServicePort
