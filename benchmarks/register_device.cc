@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Keel authors
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-#include "bench/register_device.h"
+#include "benchmarks/register_device.h"
 
 #include <algorithm>
 #include <cstring>

@@ -21,7 +21,7 @@ count_program() {
 
 # count_results DIRECTORY: adds what ctest (DIRECTORY/junit.xml) and GoogleTest (DIRECTORY/gtest/PROGRAM.xml) say.
 count_results() {
-  local directory=$1 name status
+  local directory=$1 name status before=$((passed + failed))
   while read -r status name; do
     if [[ -s $directory/gtest/$name.xml ]]; then
       count_program "$directory/gtest/$name.xml" "$status"
@@ -31,4 +31,6 @@ count_results() {
       failed=$((failed + 1))
     fi
   done < <(sed -n 's/.*<testcase name="\([^"]*\)".* status="\([a-z]*\)".*/\2 \1/p' "$directory/junit.xml")
+  # No tests at all is not success.
+  ((passed + failed > before)) || failed=$((failed + 1))
 }

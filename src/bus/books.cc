@@ -101,7 +101,7 @@ Result<std::uint32_t> Books::open_line() {
   if (lines_ == Book::kLines) {
     return fail(ErrorCode::kExhausted, "the buses hold {} ranges, which is all they can; remove some", lines_);
   }
-  free_lines_.reserve(lines_ + 1);  // so that closing never allocates
+  if (free_lines_.capacity() == lines_) free_lines_.reserve(2 * std::size_t{lines_} + 64);  // closing never allocates
   return lines_++;
 }
 

@@ -26,7 +26,7 @@ namespace keel::detail {
 // address space that takes memory where it is touched, so that a new range needs nothing from the threads.
 class Book {
  public:
-  static constexpr std::uint32_t kLines = 1u << 17;
+  static constexpr std::uint32_t kLines = 1u << 16;
   struct Counts {
     OwnedCounter reads;
     OwnedCounter writes;

@@ -26,7 +26,10 @@ void GracePeriod::run() noexcept {
 }
 
 void GracePeriod::complete() noexcept {
-  if (claim()) release();
+  if (claim())
+    release();
+  else if (!in_io_handler())
+    done_.wait(false, std::memory_order_acquire);
 }
 
 bool GracePeriod::wait() noexcept {

@@ -38,7 +38,8 @@ class GracePeriod final : public rcu::Deferred, public std::enable_shared_from_t
 
   // Starts it; never blocks.
   void start();
-  // Ends it: the caller knows that no reader is left.
+  // Ends it: the caller knows that no reader is left. Returns once the garbage is gone, unless the calling thread must
+  // not wait and another is at it.
   void complete() noexcept;
 
   [[nodiscard]] bool done() const noexcept { return done_.load(std::memory_order_acquire); }

@@ -81,7 +81,7 @@ Result<std::vector<std::unique_ptr<LevelInterrupt>>> ManagerCore::connect_lines(
     }
     const HandlerScope scope;
     Result<void> ready = step("connect irq");
-    auto line = ready ? hooks_.interrupts->connect(gsi) : std::unexpected(ready.error());
+    auto line = ready ? hooks_.interrupts->connect(gsi, belongings.path()) : std::unexpected(ready.error());
     if (!line) {
       drop_all(lines);
       return failed(belongings, line.error(), "the line of irq {}", gsi);

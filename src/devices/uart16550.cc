@@ -19,7 +19,7 @@ void Uart16550::pio_write(PioAddress /*base*/, std::uint16_t offset, std::span<c
 
 std::size_t Uart16550::receive(std::span<const std::uint8_t> bytes) {
   std::size_t taken = 0;
-  if (!in_loopback()) {
+  if (may_receive()) {
     while (taken < bytes.size() && fifo_count_ < receive_capacity()) push(bytes[taken++]);
   }
   if (taken < bytes.size()) input_waits_ = true;
@@ -168,7 +168,7 @@ void Uart16550::push(std::uint8_t byte) noexcept {
 void Uart16550::settle() {
   drive_line();
   // Below the trigger level rather than at the first free byte: host and guest would else take turns byte by byte.
-  if (input_waits_ && !in_loopback() && fifo_count_ < trigger_level()) {
+  if (input_waits_ && may_receive() && fifo_count_ < trigger_level()) {
     input_waits_ = false;
     input_.room_again();
   }

@@ -184,7 +184,9 @@ Exit Vcpu::decode_exit() noexcept {
     case KVM_EXIT_HLT: return HaltExit{};
     case KVM_EXIT_INTR: return InterruptedExit{};
     case KVM_EXIT_SHUTDOWN: return ShutdownExit{};
-    case KVM_EXIT_SYSTEM_EVENT: return ShutdownExit{};
+    case KVM_EXIT_SYSTEM_EVENT:
+      return FailureExit{fmt::format("KVM reports system event {}, which no guest here can cause",
+                                     std::uint32_t{run_->system_event.type})};
     case KVM_EXIT_FAIL_ENTRY:
       return FailureExit{
           fmt::format("the processor refused to enter the guest (hardware reason {:#x}); its state is invalid",

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "src/vmm/pc_wires.h"
 #include "src/vmm/platform.h"
 #include "src/vmm/vcpu_thread.h"
 #include "keel/arch/x86_64/cpu_state.h"
@@ -32,13 +33,12 @@ Machine::Machine(kvm::Vm vm, GuestMemory memory, std::unique_ptr<EventThread> ev
       events_(std::move(events)),
       interrupts_(vm_.irq_calls(), events_->loop()),
       ended_event_(std::move(ended_event)),
-      serial_room_(std::move(serial_room)) {}
+      serial_room_(std::move(serial_room)),
+      wires_(std::make_unique<PcWires>(interrupts_)) {}
 
 Machine::~Machine() {
-  if (!vcpus_.empty()) {
-    stop("the machine was destroyed");
-    wait();
-  }
+  stop("the machine was destroyed");
+  wait();
 }
 
 Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, GuestImage image, SerialOutput& console,
@@ -56,8 +56,9 @@ Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, Gues
   KEEL_TRY(EventFd serial_room, EventFd::create());
   std::unique_ptr<Machine> machine(new Machine(std::move(vm), std::move(image.memory), std::move(events),
                                                std::move(ended_event), std::move(serial_room), clock));
-  KEEL_TRY(machine->platform_, Platform::create({.interrupts = machine->interrupts_,
+  KEEL_TRY(machine->platform_, Platform::create({.interrupts = *machine->wires_,
                                                  .io = machine->io_,
+                                                 .memory = machine->memory_,
                                                  .power = *machine,
                                                  .console = console,
                                                  .serial_room = machine->serial_room_,
@@ -87,15 +88,20 @@ Result<void> Machine::create_vcpus(const kvm::System& system, const x86_64::Boot
 
 Result<void> Machine::start() {
   KEEL_TRY_VOID(kvm::Vcpu::install_kick_handler());
-  start_gate_.emplace(static_cast<std::ptrdiff_t>(vcpus_.size()));
+  const Lock lock(mutex_);
+  if (stage_ == Stage::kStarted) return fail(ErrorCode::kInvalidState, "this machine was started before");
+  stage_ = Stage::kStarted;
+  // One more than the vCPUs: none enters the guest before every thread is in its place to be kicked.
+  start_gate_.emplace(static_cast<std::ptrdiff_t>(vcpus_.size() + 1));
   for (std::size_t i = 0; i < vcpus_.size(); ++i) {
     if (auto started = vcpus_[i]->start(*start_gate_); !started) {
       // Those that wait at the gate find the machine at its end.
-      end(EndReason::kFailed, started.error().message());
-      start_gate_->count_down(static_cast<std::ptrdiff_t>(vcpus_.size() - i));
+      end_locked(EndReason::kFailed, started.error().message());
+      start_gate_->count_down(static_cast<std::ptrdiff_t>(vcpus_.size() - i + 1));
       return started;
     }
   }
+  start_gate_->count_down();
   return {};
 }
 
@@ -104,13 +110,24 @@ void Machine::stop(std::string reason) {
 }
 
 Ending Machine::wait() {
+  {
+    const Lock lock(mutex_);
+    if (stage_ == Stage::kCreated) return ended_.value_or(Ending{});
+    while (!ended_) ended_changed_.wait(mutex_);
+  }
+  // Whoever ended the machine has kicked every thread by now, and nobody will again.
+  const Lock joining(join_mutex_);
   for (const auto& vcpu : vcpus_) vcpu->join();
   const Lock lock(mutex_);
-  return ended_.value_or(Ending{});
+  return *ended_;
 }
 
-std::size_t Machine::type(std::span<const std::uint8_t> bytes) {
+std::optional<std::size_t> Machine::type(std::span<const std::uint8_t> bytes) {
   return platform_->type(bytes);
+}
+
+MachineMap Machine::map() const {
+  return platform_->map();
 }
 
 ExitCounts Machine::exit_counts() const {
@@ -124,15 +141,18 @@ std::optional<std::chrono::nanoseconds> Machine::first_instruction_at() const {
 }
 
 void Machine::end(EndReason reason, std::string detail) {
-  {
-    const Lock lock(mutex_);
-    if (ended_) return;
-    ended_ = Ending{.reason = reason, .detail = std::move(detail)};
-  }
+  const Lock lock(mutex_);
+  end_locked(reason, std::move(detail));
+}
+
+void Machine::end_locked(EndReason reason, std::string detail) {
+  if (ended_) return;
+  ended_ = Ending{.reason = reason, .detail = std::move(detail)};
   ending_.store(true, std::memory_order_release);
   for (const auto& vcpu : vcpus_) vcpu->kick();
   const auto signalled = ended_event_.signal();
   check(signalled.has_value(), "the machine's own eventfd takes a signal");
+  ended_changed_.notify_all();
 }
 
 void Machine::request_reset(std::string_view source) {

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "src/vmm/pc_layout.h"
 #include "keel/arch/x86_64/acpi/acpi_tables.h"
 #include "keel/arch/x86_64/memory_map.h"
 #include "keel/base/check.h"
@@ -18,33 +19,56 @@ void Platform::RoomSignal::room_again() {
 }
 
 Result<std::unique_ptr<Platform>> Platform::create(const Wiring& wiring) {
-  Wires wires;
-  KEEL_TRY(wires.com1, wiring.interrupts.wire("com1", {x86_64::kCom1Gsi, TriggerMode::kEdge}));
-  KEEL_TRY(wires.keyboard, wiring.interrupts.wire("i8042", {x86_64::kKeyboardGsi, TriggerMode::kEdge}));
-  KEEL_TRY(wires.acpi, wiring.interrupts.wire("acpi-pm", {x86_64::kAcpiGsi, TriggerMode::kLevel}));
-  std::unique_ptr<Platform> platform(new Platform(wiring, std::move(wires)));
-  KEEL_TRY_VOID(platform->register_devices(wiring.io));
+  KEEL_TRY(auto spaces, SystemAllocator<Mutex>::create(pc_spaces(wiring.memory.total_size())));
+  std::unique_ptr<Platform> platform(new Platform(wiring, std::move(spaces)));
+  KEEL_TRY_VOID(reserve_pc(platform->devices_, wiring.memory.regions().size()));
+  KEEL_TRY_VOID(platform->attach_devices());
   return platform;
 }
 
-Platform::Platform(const Wiring& wiring, Wires wires)
-    : wires_(std::move(wires)),
+Platform::Platform(const Wiring& wiring, SystemAllocator<Mutex> spaces)
+    : memory_(wiring.memory),
       room_(wiring.serial_room),
-      com1_(std::make_shared<Locked<Uart16550>>(*wires_.com1, wiring.console, room_)),
-      keyboard_(std::make_shared<Locked<I8042>>(*wires_.keyboard, wiring.power)),
+      com1_(std::make_shared<Locked<Uart16550>>(com1_line_, wiring.console, room_)),
+      keyboard_(std::make_shared<Locked<I8042>>(keyboard_line_, wiring.power)),
       rtc_(std::make_shared<Locked<CmosRtc>>(wiring.clock)),
       acpi_pm_(std::make_shared<Locked<AcpiPm>>(AcpiPmPorts{.pm1_event = x86_64::kPm1EventPorts.first(),
                                                             .pm1_control = x86_64::kPm1ControlPorts.first(),
                                                             .timer = x86_64::kPmTimerPorts.first()},
-                                                *wires_.acpi, wiring.clock, wiring.power)) {}
+                                                acpi_line_, wiring.clock, wiring.power)),
+      devices_(std::move(spaces), wiring.io, {.interrupts = &wiring.interrupts}) {}
 
-Result<void> Platform::register_devices(IoManager& io) {
-  KEEL_TRY_VOID(io.register_pio(x86_64::kCom1Ports, com1_, "com1"));
-  KEEL_TRY_VOID(io.register_pio(x86_64::kRtcPorts, rtc_, "rtc"));
-  const PioRange keyboard[] = {PioRange::single(i8042::kDataPort), PioRange::single(i8042::kCommandPort)};
-  KEEL_TRY_VOID(io.register_device(keyboard, keyboard_, {}, nullptr, "i8042"));
-  const PioRange acpi[] = {x86_64::kPm1EventPorts, x86_64::kPm1ControlPorts};
-  return io.register_device(acpi, acpi_pm_, {}, nullptr, "acpi-pm");
+Result<void> Platform::attach_devices() {
+  const auto at = [](PioRange ports) { return PioConstraint::exactly(ports); };
+  const auto irq = [](Gsi gsi) { return LegacyIrqConstraint{gsi}; };
+  KEEL_TRY_VOID(attach("com1", {.type = "uart16550",
+                                .constraints = {at(x86_64::kCom1Ports), irq(x86_64::kCom1Gsi)},
+                                .pio = com1_,
+                                .lines = {&com1_line_}}));
+  KEEL_TRY_VOID(attach("rtc", {.type = "mc146818", .constraints = {at(x86_64::kRtcPorts)}, .pio = rtc_}));
+  KEEL_TRY_VOID(attach("i8042", {.type = "i8042",
+                                 .constraints = {at(PioRange::single(i8042::kDataPort)),
+                                                 at(PioRange::single(i8042::kCommandPort)), irq(x86_64::kKeyboardGsi)},
+                                 .pio = keyboard_,
+                                 .lines = {&keyboard_line_}}));
+  return attach("acpi-pm",
+                {.type = "acpi-pm",
+                 .constraints = {at(x86_64::kPm1EventPorts), at(x86_64::kPm1ControlPorts), irq(x86_64::kAcpiGsi)},
+                 .pio = acpi_pm_,
+                 .lines = {&acpi_line_}});
+}
+
+Result<void> Platform::attach(std::string name, PlainDevice::Parts parts) {
+  KEEL_TRY(DeviceHandle handle,
+           devices_.attach(std::make_shared<PlainDevice>(std::move(parts)), {.name = std::move(name)}));
+  handle.keep();
+  return {};
+}
+
+MachineMap Platform::map() const {
+  MachineMap map{.ram = {}, .devices = devices_.view(), .spaces = devices_.spaces()};
+  for (const MemoryRegion& region : memory_.regions()) map.ram.push_back(region.range);
+  return map;
 }
 
 Result<void> Platform::describe(const GuestMemory& memory, unsigned cpus) const {
@@ -62,8 +86,10 @@ Result<void> Platform::describe(const GuestMemory& memory, unsigned cpus) const 
   return {};
 }
 
-std::size_t Platform::type(std::span<const std::uint8_t> bytes) {
-  return com1_->with_lock([bytes](Uart16550& uart) { return uart.receive(bytes); });
+std::optional<std::size_t> Platform::type(std::span<const std::uint8_t> bytes) {
+  std::size_t taken = 0;
+  if (!com1_->try_with_lock([&](Uart16550& uart) { taken = uart.receive(bytes); })) return std::nullopt;
+  return taken;
 }
 
 }  // namespace keel

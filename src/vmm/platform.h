@@ -6,31 +6,37 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "keel/base/clock.h"
 #include "keel/base/error.h"
 #include "keel/base/event_fd.h"
 #include "keel/bus/io_manager.h"
 #include "keel/bus/locked.h"
+#include "keel/device/device_manager.h"
+#include "keel/device/line_socket.h"
+#include "keel/device/plain_device.h"
 #include "keel/devices/acpi_pm.h"
 #include "keel/devices/cmos_rtc.h"
 #include "keel/devices/i8042.h"
 #include "keel/devices/power_control.h"
 #include "keel/devices/serial_backend.h"
 #include "keel/devices/uart16550.h"
-#include "keel/kvm/interrupts.h"
 #include "keel/memory/guest_memory.h"
+#include "keel/vmm/machine_map.h"
 
 namespace keel {
 
-// The devices of a PC that Keel plays, wired and registered: serial port, keyboard controller, clock, power management.
+// The devices of a PC that Keel plays, each in its place: serial port, keyboard controller, clock, power management.
 class Platform {
  public:
   // What it is wired to. All of it outlives the platform.
   struct Wiring {
-    const kvm::Interrupts& interrupts;
+    InterruptFactory& interrupts;
     IoManager& io;
+    const GuestMemory& memory;
     PowerControl& power;
     SerialOutput& console;
     EventFd& serial_room;
@@ -42,8 +48,11 @@ class Platform {
   // Writes the ACPI tables that tell the guest of these devices and of `cpus` processors.
   Result<void> describe(const GuestMemory& memory, unsigned cpus) const;
 
-  // Types into the serial port; returns how many bytes it took.
-  [[nodiscard]] std::size_t type(std::span<const std::uint8_t> bytes);
+  [[nodiscard]] DeviceManager& devices() noexcept { return devices_; }
+  [[nodiscard]] MachineMap map() const;
+
+  // Types into the serial port; returns how many bytes it took, or nothing where a vCPU is inside it.
+  [[nodiscard]] std::optional<std::size_t> type(std::span<const std::uint8_t> bytes);
 
  private:
   // Says on an eventfd that the serial port has room.
@@ -56,21 +65,20 @@ class Platform {
     EventFd& event_;
   };
 
-  struct Wires {
-    std::unique_ptr<LevelInterrupt> com1;
-    std::unique_ptr<LevelInterrupt> keyboard;
-    std::unique_ptr<LevelInterrupt> acpi;
-  };
+  Platform(const Wiring& wiring, SystemAllocator<Mutex> spaces);
+  Result<void> attach_devices();
+  Result<void> attach(std::string name, PlainDevice::Parts parts);
 
-  Platform(const Wiring& wiring, Wires wires);
-  Result<void> register_devices(IoManager& io);
-
-  Wires wires_;
+  const GuestMemory& memory_;
+  LineSocket com1_line_;
+  LineSocket keyboard_line_;
+  LineSocket acpi_line_;
   RoomSignal room_;
   std::shared_ptr<Locked<Uart16550>> com1_;
   std::shared_ptr<Locked<I8042>> keyboard_;
   std::shared_ptr<Locked<CmosRtc>> rtc_;
   std::shared_ptr<Locked<AcpiPm>> acpi_pm_;
+  DeviceManager devices_;  // last: it lets go of all of the above
 };
 
 }  // namespace keel

@@ -6,8 +6,8 @@
 #include <pthread.h>
 #include <signal.h>  // pthread_kill
 
+#include <exception>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -21,6 +21,14 @@ struct Overloaded : F... {
   using F::operator()...;
 };
 
+// A thread inherits its maker's mask, and the maker may be anybody's.
+void unblock_kicks() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, kvm::Vcpu::kick_signal());
+  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
 }  // namespace
 
 VcpuThread::VcpuThread(unsigned index, kvm::Vcpu vcpu, Machine& machine) noexcept
@@ -32,10 +40,11 @@ Result<void> VcpuThread::start(std::latch& all_started) {
       const std::string name = fmt::format("vcpu{}", index_);
       ::pthread_setname_np(::pthread_self(), name.c_str());
       machine_.io_.name_this_thread(name);
+      unblock_kicks();
       all_started.arrive_and_wait();
       run_until_end();
     });
-  } catch (const std::system_error& error) {
+  } catch (const std::exception& error) {  // std::system_error, std::bad_alloc
     return fail(ErrorCode::kExhausted, "no thread for vCPU {}: {}", index_, error.what());
   }
   return {};

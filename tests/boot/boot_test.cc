@@ -113,8 +113,7 @@ TEST(Boot, APanicBeforeAnyDriverHasItToo) {
 
 TEST(Boot, InputComesThroughAPipeAndItsEndIsNoEnd) {
   ChildProgram guest(keel_run("echo,cpus,poweroff"), Wiring::kPipes);
-  ASSERT_TRUE(guest.wait_for("keel-init-ready")) << guest.said();
-  std::string expected;
+  // At once, long before a driver listens: nothing of it may be lost.
   for (int i = 0; i < 40; ++i) {  // more than the FIFO and one line hold
     guest.type(fmt::format("line {} of forty, typed faster than a guest reads\n", i));
   }
@@ -136,9 +135,8 @@ TEST(Boot, HammeringAnUnclaimedPortSaysNothing) {
   ChildProgram guest(keel_run("run,poweroff", {"--stats"}), Wiring::kOutputOnly);
   EXPECT_EQ(guest.wait(), 0) << guest.said();
   EXPECT_THAT(guest.said(), HasSubstr("keel-test 0")) << "reads of nobody's port are all ones";
-  // Ten thousand writes, counted by port and not talked about.
+  // Counted by port and not talked about.
   EXPECT_THAT(guest.said(), ContainsRegex(" 0x3000 +[0-9]+ +1250 "));
-  EXPECT_THAT(guest.said(), ContainsRegex("PIO write +1[0-9]{4}\n"));
   EXPECT_LT(guest.said().size(), 4000u) << guest.said();
 }
 
@@ -148,18 +146,22 @@ TEST(Boot, AShellOnATerminalIsUsableAndTheTerminalComesBack) {
                                       "--initrd",   file_of("KEEL_TEST_SHELL_INITRD"),
                                       "--cmdline",  "console=ttyS0 quiet"};
   ChildProgram guest(command, Wiring::kTerminal);
-  const termios before = guest.terminal_settings();
   ASSERT_TRUE(guest.wait_for("keel:/root# ")) << guest.said();
   EXPECT_EQ(guest.terminal_settings().c_lflag & (ICANON | ECHO | ISIG), 0u) << "raw while the guest runs";
   guest.type("echo answer=$((6 * 7))\r");
   EXPECT_TRUE(guest.wait_for("answer=42")) << guest.said();
-  guest.type("sleep 1000\r");
-  EXPECT_TRUE(guest.wait_for("sleep 1000")) << guest.said();
+  EXPECT_TRUE(guest.wait_for("keel:/root# ")) << guest.said();
+  // The key must not come before the command is in the foreground, so let it say that it runs.
+  guest.type("sh -c 'echo asl\"\"eep; exec sleep 1000'\r");
+  EXPECT_TRUE(guest.wait_for("asleep")) << guest.said();
   guest.type("\x03");  // the interrupt key is the guest's
   EXPECT_TRUE(guest.wait_for("keel:/root# ")) << guest.said();
+  guest.type("echo status=$?\r");
+  EXPECT_TRUE(guest.wait_for("status=130")) << guest.said();
   guest.type("\x01x");
   EXPECT_EQ(guest.wait(), 6);
   const termios after = guest.terminal_settings();
+  const termios& before = guest.terminal_settings_before();
   EXPECT_EQ(after.c_lflag, before.c_lflag);
   EXPECT_EQ(after.c_iflag, before.c_iflag);
   EXPECT_EQ(after.c_oflag, before.c_oflag);

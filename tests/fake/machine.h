@@ -68,7 +68,8 @@ class Entry {
 struct Hooks : InterruptFactory, MemoryMapper, AttachStep {
   class Line final : public LevelInterrupt {
    public:
-    Line(Book& book, Gsi gsi) : entry_(book, fmt::format("line of irq {}", gsi)) {}
+    Line(Book& book, Gsi gsi, std::string_view owner)
+        : entry_(book, fmt::format("line of irq {} to \"{}\"", gsi, owner)) {}
     Result<void> raise() override { return wire.raise(); }
     Result<void> lower() override { return wire.lower(); }
     testing::FakeLevelInterrupt wire;
@@ -83,9 +84,9 @@ struct Hooks : InterruptFactory, MemoryMapper, AttachStep {
 
   explicit Hooks(FaultInjector* injector) : faults(injector) {}
 
-  Result<std::unique_ptr<LevelInterrupt>> connect(Gsi gsi) override {
+  Result<std::unique_ptr<LevelInterrupt>> connect(Gsi gsi, std::string_view owner) override {
     KEEL_TRY_VOID(before("irqfd"));
-    auto line = std::make_unique<Line>(book, gsi);
+    auto line = std::make_unique<Line>(book, gsi, owner);
     latest_line = line.get();
     return line;
   }

@@ -72,20 +72,29 @@ class ChildProgram {
   }
   void signal(int number) const { ::kill(process_, number); }
 
-  // Reads the rest and returns the exit status, or 128 + the signal that ended it.
-  int wait() {
-    while (read_more(std::chrono::steady_clock::now() + std::chrono::seconds(120))) {
-    }
+  // The same without reading on, as somebody does who has stopped looking.
+  int wait_without_reading() {
     int status = 0;
     ::waitpid(process_, &status, 0);
     process_ = -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
 
+  // Reads the rest and returns the exit status, or 128 + the signal that ended it.
+  int wait() {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
+    while (read_more(deadline)) {
+    }
+    // One that says nothing more and does not end either is at fault; it must not take the other tests along.
+    if (std::chrono::steady_clock::now() >= deadline) ::kill(process_, SIGKILL);
+    return wait_without_reading();
+  }
+
   // Everything that it said so far, on standard output and standard error.
   [[nodiscard]] const std::string& said() const noexcept { return said_; }
 
-  // The terminal's settings, as the program left them.
+  // The terminal's settings before the program started, and as they are.
+  [[nodiscard]] const termios& terminal_settings_before() const noexcept { return before_; }
   [[nodiscard]] termios terminal_settings() const {
     termios settings = {};
     ::tcgetattr(terminal_, &settings);
@@ -96,6 +105,8 @@ class ChildProgram {
   void start_on_terminal(std::vector<char*>& arguments) {
     if (::openpty(&output_, &terminal_, nullptr, nullptr, nullptr) < 0) std::abort();
     input_ = output_;
+    ::fcntl(output_, F_SETFD, FD_CLOEXEC);
+    ::tcgetattr(terminal_, &before_);
     process_ = ::fork();
     if (process_ != 0) return;
     ::login_tty(terminal_);
@@ -149,6 +160,7 @@ class ChildProgram {
   int input_ = -1;
   int output_ = -1;
   int terminal_ = -1;  // the program's end of the pseudo-terminal
+  termios before_ = {};
   std::string said_;
   std::size_t seen_ = 0;  // what wait_for() has passed already
 };

@@ -1,7 +1,9 @@
 // SPDX-FileCopyrightText: The Keel authors
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstddef>
@@ -12,6 +14,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "tools/keel/inspect_command.h"
 #include "tools/keel/run_command.h"
 #include "keel/vmm/ending.h"
 
@@ -34,8 +37,17 @@ void keep_stacks_small() {
   ::pthread_attr_destroy(&attributes);
 }
 
+// A descriptor of ours must never be taken for standard input, output or error that somebody closed.
+void fill_standard_descriptors() {
+  int fd = 0;
+  do fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd > STDERR_FILENO) ::close(fd);
+}
+
 int run(int argc, char** argv) {
   const auto started_at = process_start();
+  fill_standard_descriptors();
   keep_stacks_small();
   CLI::App app("keel: a virtual machine monitor made of Keel's own parts", "keel");
   app.set_version_flag("--version", "keel " KEEL_VERSION);
@@ -47,6 +59,8 @@ int run(int argc, char** argv) {
 
   keel::tool::RunCommand run_command(started_at);
   run_command.add_to(app);
+  keel::tool::InspectCommand inspect_command;
+  inspect_command.add_to(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
@@ -55,7 +69,7 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "keel: {} (try `keel --help`)\n", error.what());
     return keel::kWrongUseStatus;
   }
-  return run_command.execute();
+  return inspect_command.chosen() ? inspect_command.execute() : run_command.execute();
 }
 
 }  // namespace

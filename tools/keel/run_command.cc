@@ -27,11 +27,14 @@ int report(const Error& error, int status) {
   return status;
 }
 
-Result<Ending> run_to_end(Machine& machine, ConsoleResult& console) {
+Result<Ending> run_to_end(Machine& machine, FdSerialOutput& output, ConsoleResult& console) {
   KEEL_TRY_VOID(block_console_signals());
   KEEL_TRY_VOID(machine.start());
-  auto console_result = run_console(machine, STDIN_FILENO);
-  if (!console_result) machine.stop(console_result.error().message());
+  auto console_result = run_console(machine, output, STDIN_FILENO);
+  if (!console_result) {
+    output.abandon();
+    machine.stop(console_result.error().message());
+  }
   Ending ending = machine.wait();
   KEEL_TRY(console, std::move(console_result));
   return ending;
@@ -41,50 +44,33 @@ Result<Ending> run_to_end(Machine& machine, ConsoleResult& console) {
 
 void RunCommand::add_to(CLI::App& app) {
   CLI::App* const command = app.add_subcommand("run", "Boot a Linux kernel with this terminal as its serial port");
-  command->add_option("--kernel", config_.kernel, "Linux kernel: a bzImage, or an ELF vmlinux (starts sooner)")
-      ->required()
-      ->type_name("FILE");
-  command->add_option("--initrd", initrd_, "initial RAM disk")->type_name("FILE");
-  command
-      ->add_option("--cmdline", config_.cmdline,
-                   "kernel command line, put behind \"" + std::string(kLeadingCmdline) + "\"")
-      ->type_name("TEXT")
-      ->capture_default_str();
-  command->add_option("--memory", memory_, "guest memory: bytes, or with K, M, G")
-      ->type_name("SIZE")
-      ->capture_default_str();
-  command->add_option("--cpus", config_.cpus, "number of vCPUs")->type_name("N")->capture_default_str();
+  machine_.add_to(*command);
+  command->add_option("--kvm", kvm_device_, "the KVM device")->type_name("FILE")->capture_default_str();
   command->add_flag("--stats", stats_, "at the end, print start-up time, exits and memory to standard error");
   command->footer("Ctrl-A x leaves the guest; Ctrl-A Ctrl-A types one Ctrl-A.");
 }
 
 int RunCommand::execute() {
   const SystemClock clock;
-  auto configuration = config();
+  auto configuration = machine_.config();
   if (!configuration) return report(configuration.error(), kWrongUseStatus);
   auto image = GuestImage::load(*configuration);
   if (!image) return report(image.error(), kWrongUseStatus);
-  auto system = kvm::System::open();
+  auto system = kvm::System::open(kvm_device_);
   if (!system) return report(system.error(), exit_status(EndReason::kFailed));
 
-  FdSerialOutput output(STDOUT_FILENO);
-  auto machine = Machine::create(*system, std::move(*image), output, clock);
+  auto output = FdSerialOutput::create(STDOUT_FILENO);
+  if (!output) return report(output.error(), exit_status(EndReason::kFailed));
+  auto machine = Machine::create(*system, std::move(*image), *output, clock);
   if (!machine) return report(machine.error(), exit_status(EndReason::kFailed));
 
   ConsoleResult console;
-  const auto ending = run_to_end(**machine, console);
+  const auto ending = run_to_end(**machine, *output, console);
   if (!ending) return report(ending.error(), exit_status(EndReason::kFailed));
   if (ending->reason != EndReason::kPowerOff) fmt::print(stderr, "keel: {}\n", ending->detail);
   if (stats_) print_stats(stderr, **machine, process_started_at_);
   if (console.signal_number != 0) return 128 + console.signal_number;
   return exit_status(ending->reason);
-}
-
-Result<MachineConfig> RunCommand::config() const {
-  MachineConfig result = config_;
-  if (!initrd_.empty()) result.initrd = initrd_;
-  KEEL_TRY(result.memory_size, parse_memory_size(memory_));
-  return result;
 }
 
 }  // namespace keel::tool

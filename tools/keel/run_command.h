@@ -4,12 +4,10 @@
 #pragma once
 
 #include <chrono>
-#include <string>
 
 #include <CLI/CLI.hpp>
 
-#include "keel/base/error.h"
-#include "keel/vmm/machine_config.h"
+#include "tools/keel/machine_options.h"
 
 namespace keel::tool {
 
@@ -24,12 +22,9 @@ class RunCommand {
   [[nodiscard]] int execute();
 
  private:
-  [[nodiscard]] Result<MachineConfig> config() const;
-
   std::chrono::nanoseconds process_started_at_;
-  MachineConfig config_;
-  std::string initrd_;
-  std::string memory_ = "512M";
+  MachineOptions machine_;
+  std::string kvm_device_ = "/dev/kvm";
   bool stats_ = false;
 };
 

@@ -95,6 +95,22 @@ class Locked final : public detail::LockedPioFace<std::remove_reference_t<Device
     return std::forward<F>(f)(static_cast<Bare&>(device_));
   }
 
+  // The same where nobody is inside; false, and no call, where somebody is. For a thread that must not wait for a vCPU
+  // that waits for it.
+  template <typename F>
+    requires requires(Mutex& mutex) {
+      { mutex.try_lock() } -> std::same_as<bool>;
+    }
+  [[nodiscard]] bool try_with_lock(F&& f) {
+    check(!inside(), "Locked::try_with_lock called by a thread that is inside that device");
+    const HandlerScope scope;
+    std::unique_lock<Mutex> lock(mutex_, std::try_to_lock);
+    if (!lock) return false;
+    const Inside entered(*this, std::move(lock));
+    std::forward<F>(f)(static_cast<Bare&>(device_));
+    return true;
+  }
+
   // Accesses refused because their thread was inside the device already.
   [[nodiscard]] std::uint64_t refused_reentries() const noexcept { return refused_.load(std::memory_order_relaxed); }
 
@@ -104,7 +120,8 @@ class Locked final : public detail::LockedPioFace<std::remove_reference_t<Device
 
   class Inside {
    public:
-    explicit Inside(Locked& locked) : lock_(locked.mutex_), owner_(locked.owner_) {
+    explicit Inside(Locked& locked) : Inside(locked, std::unique_lock(locked.mutex_)) {}
+    Inside(Locked& locked, std::unique_lock<Mutex> held) : lock_(std::move(held)), owner_(locked.owner_) {
       owner_.store(&detail::handler_depth, std::memory_order_relaxed);
     }
     ~Inside() { owner_.store(nullptr, std::memory_order_relaxed); }
@@ -112,7 +129,7 @@ class Locked final : public detail::LockedPioFace<std::remove_reference_t<Device
     Inside& operator=(const Inside&) = delete;
 
    private:
-    const std::lock_guard<Mutex> lock_;
+    const std::unique_lock<Mutex> lock_;
     std::atomic<const std::uint32_t*>& owner_;
   };
 

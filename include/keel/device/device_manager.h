@@ -39,9 +39,9 @@ struct AddressHolder {
 // Every member may be called from any thread, from inside an I/O handler of any device, and from inside a Device's own
 // functions, about any device. Where a device is in the middle of another such call the result is kInvalidState.
 //
-// Lock order: the manager's lock is a leaf. No device, hook, allocator or bus is called and nothing is waited for under
-// it. Whatever lock the caller holds is held while devices and hooks are called; detach() and move, outside a handler,
-// wait for handlers to return.
+// Lock order: the manager's lock is a leaf; no device, hook, allocator or bus is called and nothing is waited for under
+// it. Locks of the caller's come before those that devices and hooks take. Outside a handler a call that changes
+// something may wait for handlers to return: hold no lock there that a handler takes.
 class DeviceManager {
  public:
   // The manager becomes the only user of `spaces`. `io` and what `hooks` names outlive it and what it hands out.

@@ -26,7 +26,8 @@ namespace keel {
 class InterruptFactory {
  public:
   virtual ~InterruptFactory() = default;
-  [[nodiscard]] virtual Result<std::unique_ptr<LevelInterrupt>> connect(Gsi gsi) = 0;
+  // `owner` is the device's path, for listings.
+  [[nodiscard]] virtual Result<std::unique_ptr<LevelInterrupt>> connect(Gsi gsi, std::string_view owner) = 0;
 };
 
 // What a step did. Dropped to undo it: before the device is released, with I/O possibly still inside.

@@ -19,7 +19,8 @@ namespace keel {
 // 16550A serial port.
 //
 // Implements: all registers; receive FIFO of 16 with its trigger levels, or one byte without; the four interrupts and
-//   their priorities; loopback with its overrun; the modem lines of a cable to a peer that is always ready.
+//   their priorities; loopback with its overrun; the modem lines of a cable to a peer that obeys RTS: nothing
+//   arrives before the guest has raised it, as drivers do once their receiver is set up and its FIFO cleared.
 // Leaves out:
 //   - Baud rate and word format are kept, not obeyed: bytes are 8 bits and transmission takes no time, so the
 //     transmitter is always empty. The THRE interrupt comes back with the byte written, and a driver that fills the
@@ -46,7 +47,7 @@ class Uart16550 final : public MutDevicePio {
 
   // Offers bytes from the host and returns how many of the first fit. What did not fit stays with the caller, who
   // should stop reading its source; once the guest has made room, input.room_again() says so. Nothing is taken in
-  // loopback, where the receiver is cut off from its wire.
+  // loopback, where the receiver is cut off from its wire, nor while RTS is down.
   std::size_t receive(std::span<const std::uint8_t> bytes);
 
  private:
@@ -66,6 +67,9 @@ class Uart16550 final : public MutDevicePio {
   [[nodiscard]] bool fifo_enabled() const noexcept { return (fcr_ & uart16550::kFcrEnable) != 0; }
   [[nodiscard]] bool divisor_selected() const noexcept { return (lcr_ & uart16550::kLcrDlab) != 0; }
   [[nodiscard]] bool in_loopback() const noexcept { return (mcr_ & uart16550::kMcrLoopback) != 0; }
+  [[nodiscard]] bool may_receive() const noexcept {
+    return (mcr_ & (uart16550::kMcrRts | uart16550::kMcrLoopback)) == uart16550::kMcrRts;
+  }
   [[nodiscard]] std::size_t receive_capacity() const noexcept { return fifo_enabled() ? uart16550::kFifoDepth : 1; }
   [[nodiscard]] std::size_t trigger_level() const noexcept;
   void push(std::uint8_t byte) noexcept;

@@ -43,7 +43,7 @@ struct MmioExit {
 struct HaltExit {};
 // kick(), or a signal to this thread.
 struct InterruptedExit {};
-// A triple fault, or another shutdown event of the processor.
+// A triple fault.
 struct ShutdownExit {};
 // KVM cannot go on; `reason` says why in words, with the numbers.
 struct FailureExit {

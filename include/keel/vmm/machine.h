@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <latch>
@@ -30,9 +31,11 @@
 #include "keel/vmm/ending.h"
 #include "keel/vmm/exit_counts.h"
 #include "keel/vmm/guest_image.h"
+#include "keel/vmm/machine_map.h"
 
 namespace keel {
 
+class PcWires;
 class Platform;
 class VcpuThread;
 
@@ -51,7 +54,9 @@ class Machine final : private PowerControl {
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
-  // Starts one thread per vCPU. The machine then runs until the guest ends it, stop() does, or the host fails.
+  // Starts one thread per vCPU. The machine then runs until the guest ends it, stop() does, or the host fails. To be
+  // called once. Errors: kInvalidState the second time; kExhausted where the host has no thread left, and the machine
+  // has then ended; kIo where the kick signal cannot be handled.
   Result<void> start();
 
   // Ends the machine from outside, as a pulled plug would. No effect on one that has ended.
@@ -60,17 +65,20 @@ class Machine final : private PowerControl {
   // Readable (poll) once the machine has ended.
   [[nodiscard]] int ended_fd() const noexcept { return ended_event_.fd(); }
 
-  // Waits until every vCPU thread has returned; says how the machine ended. Not to be called from a vCPU thread.
+  // Waits until the machine has ended and every vCPU thread has returned; says how it ended. Returns at once, with
+  // kStopped, for a machine that was never started. Not to be called from a vCPU thread.
   Ending wait();
 
-  // Types into the serial port. Takes as much as fits; the rest is the caller's to offer again when
-  // serial_room() turns readable.
-  [[nodiscard]] std::size_t type(std::span<const std::uint8_t> bytes);
+  // Types into the serial port. Takes as much as fits; the rest is the caller's to offer again when serial_room() turns
+  // readable. Nothing, and to be tried again soon, where a vCPU is inside the port: it may be held up by its output.
+  [[nodiscard]] std::optional<std::size_t> type(std::span<const std::uint8_t> bytes);
   [[nodiscard]] const EventFd& serial_room() const noexcept { return serial_room_; }
 
   [[nodiscard]] const GuestMemory& memory() const noexcept { return memory_; }
   [[nodiscard]] const IoManager& io() const noexcept { return io_; }
   [[nodiscard]] const kvm::Interrupts& interrupts() const noexcept { return interrupts_; }
+  // What is where in it now.
+  [[nodiscard]] MachineMap map() const;
   // Exits of all vCPUs so far, by kind. Exact once wait() has returned.
   [[nodiscard]] ExitCounts exit_counts() const;
   // The host's monotonic time just before the first guest instruction; nothing before start().
@@ -84,7 +92,8 @@ class Machine final : private PowerControl {
 
   Result<void> create_vcpus(const kvm::System& system, const x86_64::BootEntry& entry, unsigned cpus);
   // The first call decides; later ones change nothing.
-  void end(EndReason reason, std::string detail);
+  void end(EndReason reason, std::string detail) KEEL_EXCLUDES(mutex_);
+  void end_locked(EndReason reason, std::string detail) KEEL_REQUIRES(mutex_);
   [[nodiscard]] bool ending() const noexcept { return ending_.load(std::memory_order_acquire); }
 
   void request_reset(std::string_view source) override;
@@ -100,13 +109,18 @@ class Machine final : private PowerControl {
   kvm::Interrupts interrupts_;
   EventFd ended_event_;
   EventFd serial_room_;
+  std::unique_ptr<PcWires> wires_;
   std::unique_ptr<Platform> platform_;
   std::vector<std::unique_ptr<VcpuThread>> vcpus_;
   std::optional<std::latch> start_gate_;
-  // State.
+  // State. Lock order: join_mutex_, then mutex_; a device's lock comes before both, since devices call PowerControl.
+  enum class Stage : std::uint8_t { kCreated, kStarted };
   std::atomic<bool> ending_ = false;
   mutable Mutex mutex_;
+  std::condition_variable_any ended_changed_;
+  Stage stage_ KEEL_GUARDED_BY(mutex_) = Stage::kCreated;
   std::optional<Ending> ended_ KEEL_GUARDED_BY(mutex_);
+  Mutex join_mutex_;  // one wait() at a time joins
 };
 
 }  // namespace keel

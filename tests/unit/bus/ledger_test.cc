@@ -205,8 +205,8 @@ TEST(LedgerOfManyRanges, RefusesOneMoreThanItHasLinesFor) {
     added = change.register_mmio(*MmioRange::from_size(MmioAddress(count * 16), 16), device, "");
   }
   EXPECT_EQ(added.error().code(), ErrorCode::kExhausted);
-  EXPECT_EQ(added.error().message(), "the buses hold 131072 ranges, which is all they can; remove some");
-  EXPECT_EQ(count, 131072u + 1);
+  EXPECT_EQ(added.error().message(), "the buses hold 65536 ranges, which is all they can; remove some");
+  EXPECT_EQ(count, 65536u + 1);
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ TEST(DeviceManager, AttachGivesAPlaceAndDetachTakesAllOfItBack) {
   EXPECT_EQ(handle->id(), InstanceId(1));
   EXPECT_EQ(to_string(*machine.devices.resources(handle->id())), "pio [0x3f8, 0x3ff], irq 6");
   EXPECT_EQ(guest_in<std::uint8_t>(machine.io, 0x3fd), 0x60);
-  EXPECT_THAT(machine.hooks.book.text(), HasSubstr("line of irq 6"));
+  EXPECT_THAT(machine.hooks.book.text(), HasSubstr("line of irq 6 to \"com1\""));
 
   const auto gone = machine.devices.detach(handle->id());
   ASSERT_TRUE(gone) << gone.error().message();

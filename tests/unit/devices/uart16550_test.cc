@@ -35,6 +35,8 @@ std::vector<std::uint8_t> numbered(std::size_t count) {
 
 class Uart16550Test : public ::testing::Test {
  protected:
+  Uart16550Test() { out(kMcr, kMcrRts); }
+
   std::uint8_t in(std::uint16_t reg) { return driver.inb(kBase + reg); }
   void out(std::uint16_t reg, std::uint8_t value) { driver.outb(kBase + reg, value); }
 
@@ -298,7 +300,7 @@ TEST_F(Uart16550Test, EveryWayToMakeRoomWakesTheInput) {
   EXPECT_EQ(uart.receive(input), 0u) << "the receiver is cut off";
   out(kScr, 1);
   EXPECT_EQ(terminal.wakeups, expected);
-  out(kMcr, 0);
+  out(kMcr, kMcrRts);
   EXPECT_EQ(terminal.wakeups, ++expected) << "leaving loopback";
 
   drain();
@@ -363,6 +365,7 @@ TEST_F(Uart16550Test, CarriesAStreamBetweenTwoThreads) {
   std::vector<std::uint8_t> input(5'000);
   std::iota(input.begin(), input.end(), std::uint8_t{0});
   guest.outb(kBase + kFcr, kFcrEnable);
+  guest.outb(kBase + kMcr, kMcrRts);
 
   std::thread host([&] {
     std::span<const std::uint8_t> rest(input);
@@ -382,6 +385,19 @@ TEST_F(Uart16550Test, CarriesAStreamBetweenTwoThreads) {
   }
   host.join();
   EXPECT_EQ(got, input);
+}
+
+// What a host types before a driver listens would be cleared with the FIFO when the driver starts.
+TEST_F(Uart16550Test, TakesNothingBeforeTheGuestRaisesRts) {
+  out(kMcr, 0);
+  EXPECT_EQ(uart.receive(numbered(3)), 0u);
+  enable_fifo();
+  EXPECT_EQ(in(kLsr)&kLsrDataReady, 0);
+  EXPECT_EQ(terminal.wakeups, 0);
+  out(kMcr, kMcrDtr | kMcrRts);
+  EXPECT_EQ(terminal.wakeups, 1);
+  EXPECT_EQ(uart.receive(numbered(3)), 3u);
+  EXPECT_EQ(drain(), numbered(3));
 }
 
 }  // namespace

@@ -1,0 +1,32 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#include "tools/keel/machine_options.h"
+
+#include "keel/base/try.h"
+
+namespace keel::tool {
+
+void MachineOptions::add_to(CLI::App& command) {
+  command.add_option("--kernel", config_.kernel, "Linux kernel: a bzImage, or an ELF vmlinux (starts sooner)")
+      ->required()
+      ->type_name("FILE");
+  command.add_option("--initrd", config_.initrd, "initial RAM disk")->type_name("FILE");
+  command
+      .add_option("--cmdline", config_.cmdline,
+                  "kernel command line, put behind \"" + std::string(kLeadingCmdline) + "\"")
+      ->type_name("TEXT")
+      ->capture_default_str();
+  command.add_option("--memory", memory_, "guest memory: bytes, or with K, M, G")
+      ->type_name("SIZE")
+      ->capture_default_str();
+  command.add_option("--cpus", config_.cpus, "number of vCPUs")->type_name("N")->capture_default_str();
+}
+
+Result<MachineConfig> MachineOptions::config() const {
+  MachineConfig result = config_;
+  KEEL_TRY(result.memory_size, parse_memory_size(memory_));
+  return result;
+}
+
+}  // namespace keel::tool

@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#pragma once
+
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "keel/base/error.h"
+#include "keel/vmm/machine_config.h"
+
+namespace keel::tool {
+
+// The options that say what a machine is made of, alike for every command that makes one.
+class MachineOptions {
+ public:
+  void add_to(CLI::App& command);
+  // Once they are parsed. Error: what is wrong with a value.
+  [[nodiscard]] Result<MachineConfig> config() const;
+
+ private:
+  MachineConfig config_;
+  std::string memory_ = "512M";
+};
+
+}  // namespace keel::tool
