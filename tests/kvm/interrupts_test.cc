@@ -7,6 +7,7 @@
 
 #include "kvm/kvm_worlds.h"
 #include "support/interrupt_bypass_conformance.h"
+#include "support/message_conformance.h"
 
 namespace keel::testing {
 namespace {

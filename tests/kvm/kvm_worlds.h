@@ -13,7 +13,7 @@
 #include "keel/base/epoll_loop.h"
 #include "keel/kvm/interrupts.h"
 
-// KVM, for the conformance suites (support/message_conformance.h).
+// KVM, for the conformance suites (support/interrupt_world.h).
 namespace keel::testing {
 
 // A machine with a guest that takes interrupts, and a loop that is served while the guest is idle.

@@ -3,7 +3,16 @@
 
 #pragma once
 
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <optional>
+
+#include <gtest/gtest.h>
+
+#include "support/open_descriptors.h"
 #include "support/pin_conformance.h"
+#include "keel/interrupt/notifier.h"
 
 // The part of the conformance suite for implementations whose mechanism can be reached, and that resample levels: what
 // a VFIO device relies on. World::Notifier is the mechanism.

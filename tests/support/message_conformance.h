@@ -17,28 +17,13 @@
 
 #include <gtest/gtest.h>
 
+#include "support/interrupt_world.h"
 #include "support/open_descriptors.h"
 #include "keel/interrupt/interrupt_source_group.h"
 #include "keel/interrupt/notifier.h"
 
-// What every implementation of the interrupt contracts does, told as what a device and a guest see. A World is an
-// interrupt controller with a guest behind it:
-//   using Legacy = LegacyInterrupt or ResampledInterrupt; kGsis, all there are, of which the first 24 are pins
-//   msi_group(), legacy_group(): empty groups
-//   program_pin(gsi, vector, mode): the guest sets up its side of a pin
-//   take(handler): the guest takes one interrupt, runs `handler` and acknowledges; the vector, or nothing where none
-//   comes gsis_taken()
-// Messages are here, pins in pin_conformance.h; interrupt_bypass_conformance.h is for Worlds whose interrupts are a
-// TriggerNotifier<World::Notifier>, the pins a ResampleNotifier.
+// The part of the conformance suite about messages.
 namespace keel::testing {
-
-// Vectors that the guest takes, and a message to the guest's processor 0 with one.
-constexpr std::uint8_t kVectorA = 0x41;
-constexpr std::uint8_t kVectorB = 0x52;
-constexpr std::uint8_t kVectorC = 0x63;
-constexpr MsiConfig message(std::uint8_t vector) {
-  return {.address = MmioAddress(0xfee0'0000), .data = vector};
-}
 
 template <typename World>
 class MessageConformance : public ::testing::Test {
@@ -82,10 +67,6 @@ class Storm {
 };
 // As many looks in a row that find no interrupt, after the last was sent.
 constexpr int kSurelyIdle = 3;
-
-inline ErrorCode code_of(const auto& result) {
-  return result ? ErrorCode::kIo : result.error().code();
-}
 
 TYPED_TEST_P(MessageConformance, AMessageGoesWhereItsConfigurationSays) {
   const auto group = this->messages({kVectorA, kVectorB, kVectorC});

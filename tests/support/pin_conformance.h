@@ -3,7 +3,14 @@
 
 #pragma once
 
-#include "support/message_conformance.h"
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "support/interrupt_world.h"
+#include "keel/interrupt/interrupt_source_group.h"
 
 // The part of the conformance suite about pins.
 namespace keel::testing {

@@ -5,6 +5,7 @@
 
 #include "support/fake_interrupt_groups.h"
 #include "support/interrupt_bypass_conformance.h"
+#include "support/message_conformance.h"
 
 namespace keel::testing {
 namespace {
