@@ -61,7 +61,7 @@ struct MmioWrite {
 };
 
 template <typename Access>
-[[gnu::always_inline]] inline const RouteIndex& index_for(const Snapshot& snapshot) noexcept {
+[[gnu::always_inline]] inline const BusIndex& index_for(const Snapshot& snapshot) noexcept {
   if constexpr (std::same_as<typename Access::A, PioAddress>)
     return snapshot.pio;
   else
@@ -76,14 +76,14 @@ template <typename Access>
 }
 
 // The first accesses are all timed, then every 256th, which stands for 256.
-constexpr std::uint64_t kTimedAtFirst = 64;
+constexpr std::uint64_t kTimedAtFirst = 16;
 constexpr unsigned kTimedShift = 8;
 
 template <typename Access>
 [[gnu::noinline]] void timed_call(const Route& route, const ThreadView& view, std::uint64_t nth, std::uint64_t address,
                                   typename Access::Data data) noexcept {
-  Book::Ticks& sums = view.book->ticks()[route.line];
-  OwnedCounter& sum = Access::kDirection == Direction::kRead ? sums.reads : sums.writes;
+  constexpr Column kTicks = Access::kDirection == Direction::kRead ? Column::kReadTicks : Column::kWriteTicks;
+  OwnedCounter& sum = Book::at(view.cells, route.cell, kTicks);
   const std::uint64_t start = ticks();
   call<Access>(route, address, data);
   const std::uint64_t spent = ticks() - start;
@@ -93,8 +93,8 @@ template <typename Access>
 template <typename Access>
 [[gnu::always_inline]] inline Dispatch claimed(const Route& route, const ThreadView& view, std::uint64_t address,
                                                typename Access::Data data) noexcept {
-  Book::Counts& line = view.counts[route.line];
-  const std::uint64_t nth = (Access::kDirection == Direction::kRead ? line.reads : line.writes).add(1);
+  constexpr Column kCount = Access::kDirection == Direction::kRead ? Column::kReads : Column::kWrites;
+  const std::uint64_t nth = Book::at(view.cells, route.cell, kCount).add(1);
   if (nth < kTimedAtFirst || (nth & ((1u << kTimedShift) - 1)) == 0) [[unlikely]]
     timed_call<Access>(route, view, nth, address, data);
   else
@@ -124,9 +124,9 @@ Dispatch unclaimed(const ThreadView& view, std::uint64_t address, typename Acces
 
 // Where the first candidate does not hold the access: a fork, everything, or nobody.
 template <typename Access>
-[[gnu::noinline]] Dispatch serve_further(const RouteIndex& index, const ThreadView& view, std::uint64_t address,
+[[gnu::noinline]] Dispatch serve_further(const Route& candidate, const ThreadView& view, std::uint64_t address,
                                          typename Access::Data data) noexcept {
-  const Route& route = index.find(address);
+  const Route& route = resolve(candidate, address);
   if (route.claims(address, data.size())) return claimed<Access>(route, view, address, data);
   return unclaimed<Access>(view, address, data);
 }
@@ -135,10 +135,9 @@ template <typename Access>
 template <typename Access>
 [[gnu::always_inline]] inline Dispatch serve(const Snapshot& snapshot, const ThreadView& view, std::uint64_t address,
                                              typename Access::Data data) noexcept {
-  const RouteIndex& index = index_for<Access>(snapshot);
-  const Route& route = index.candidate(address);
+  const Route& route = index_for<Access>(snapshot).candidate(address);
   if (!route.holds(address, data.size())) [[unlikely]]
-    return serve_further<Access>(index, view, address, data);
+    return serve_further<Access>(route, view, address, data);
   return claimed<Access>(route, view, address, data);
 }
 
