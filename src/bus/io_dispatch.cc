@@ -172,7 +172,7 @@ struct IoDispatch {
       return Dispatch::kUnclaimed;
     }
     rcu::read_lock();
-    const Route& route = index_for<Access>(*core.current()).find(address.value());
+    const Route& route = resolve(index_for<Access>(*core.current()).candidate(address.value()), address.value());
     Dispatch result = Dispatch::kUnclaimed;
     if (route.target == target && route.claims(address.value(), data.size()))
       result = claimed<Access>(route, ready.view(), address.value(), data);
