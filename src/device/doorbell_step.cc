@@ -70,6 +70,15 @@ class DoorbellStep::Parts {
     const Lock lock(mutex_);
     std::erase(all<A>(), &part);
   }
+  template <typename A>
+  void list(std::vector<AnyDoorbell>& into) {
+    const Lock lock(mutex_);
+    std::vector<DoorbellOn<A>> doorbells;
+    for (const Part<A>* part : all<A>())
+      for (const ServedDoorbell<A>& bell : part->bells_) doorbells.push_back(bell.doorbell());
+    std::ranges::stable_sort(doorbells, {}, &DoorbellOn<A>::address);
+    into.insert(into.end(), doorbells.begin(), doorbells.end());
+  }
 
  private:
   // The bell that the device has at this offset of the range's old place, or a new one.
@@ -102,6 +111,13 @@ class DoorbellStep::Parts {
 
 DoorbellStep::DoorbellStep(const DoorbellServer& server) : server_(server), parts_(std::make_shared<Parts>()) {}
 DoorbellStep::~DoorbellStep() = default;
+
+std::vector<AnyDoorbell> DoorbellStep::doorbells() const {
+  std::vector<AnyDoorbell> doorbells;
+  parts_->list<PioAddress>(doorbells);
+  parts_->list<MmioAddress>(doorbells);
+  return doorbells;
+}
 
 Result<std::unique_ptr<AttachedPart>> DoorbellStep::take(const Resource& resource, Device& device) {
   const auto on = [&]<typename A>(Range<A> range) -> Result<std::unique_ptr<AttachedPart>> {

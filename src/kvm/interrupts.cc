@@ -41,6 +41,16 @@ class Wire final : public LevelInterrupt {
 
 }  // namespace
 
+std::string_view to_string(InterruptPath path) noexcept {
+  switch (path) {
+    case InterruptPath::kIrqfd: return "irqfd";
+    case InterruptPath::kResampledIrqfd: return "irqfd and resample";
+    case InterruptPath::kIrqLine: return "KVM_IRQ_LINE";
+    case InterruptPath::kSignalMsi: return "KVM_SIGNAL_MSI";
+  }
+  return "?";
+}
+
 Interrupts::Interrupts(std::shared_ptr<IrqCalls> calls, EventLoop& loop, std::uint32_t gsi_limit) {
   const std::uint32_t gsis = std::max(std::min(calls->gsi_count(), gsi_limit), kIoApicPins);
   core_ = std::make_shared<InterruptCore>(std::move(calls), loop, gsis);

@@ -11,9 +11,8 @@ std::unexpected<Error> PinSource::refuse(const char* why) const {
   return fail(ErrorCode::kInvalidState, "the pin of \"{}\" {}", owner_, why);
 }
 
-PinSource::Mechanism PinSource::mechanism() const {
-  if (config_->trigger == TriggerMode::kEdge) return Mechanism::kEdgeIrqfd;
-  return path_ == LevelPath::kIrqfd ? Mechanism::kLevelIrqfd : Mechanism::kIrqLine;
+InterruptPath PinSource::path() const {
+  return config_->trigger == TriggerMode::kEdge ? InterruptPath::kIrqfd : level_path_;
 }
 
 bool PinSource::is_event() const {
@@ -67,7 +66,7 @@ Result<void> PinSource::lower_locked() {
 }
 
 Result<void> PinSource::send_up() {
-  if (mechanism() != Mechanism::kIrqLine) return trigger_.signal();
+  if (path() != InterruptPath::kIrqLine) return trigger_.signal();
   if (line_up_) return {};
   KEEL_TRY_VOID(use_.pin().raise());
   line_up_ = true;
@@ -161,8 +160,8 @@ Result<void> PinSource::connect() {
   const bool deliver = wants_delivery();
   KEEL_TRY(const std::uint64_t waiting, trigger_.drain());
   Result<void> added;
-  if (mechanism() == Mechanism::kEdgeIrqfd) added = core_->calls->add_irqfd(trigger_, use_.pin().gsi());
-  if (mechanism() == Mechanism::kLevelIrqfd) added = connect_level_irqfd();
+  if (path() == InterruptPath::kIrqfd) added = core_->calls->add_irqfd(trigger_, use_.pin().gsi());
+  if (path() == InterruptPath::kResampledIrqfd) added = connect_level_irqfd();
   connected_ = added.has_value();
   if (added && deliver) added = send_up();
   if (added) {
@@ -189,7 +188,7 @@ Result<void> PinSource::connect_level_irqfd() {
 Result<void> PinSource::disconnect() {
   if (!connected_) return {};
   KEEL_TRY_VOID(send_down());
-  if (mechanism() != Mechanism::kIrqLine) KEEL_TRY_VOID(core_->calls->remove_irqfd(trigger_, use_.pin().gsi()));
+  if (path() != InterruptPath::kIrqLine) KEEL_TRY_VOID(core_->calls->remove_irqfd(trigger_, use_.pin().gsi()));
   resample_watch_ = Watch();
   connected_ = false;
   return {};
@@ -267,7 +266,7 @@ void PinSource::describe(InterruptHolding& into) const {
   if (config_) {
     into.config = *config_;
     into.gsi = config_->line;
-    if (mechanism() != Mechanism::kIrqLine) into.event_fd = trigger_.fd();
+    into.path = path();
   }
   into.enabled = enabled_;
   into.masked = masked_;

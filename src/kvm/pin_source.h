@@ -19,22 +19,17 @@
 
 namespace keel::kvm {
 
-enum class LevelPath : std::uint8_t {
-  kIrqLine,  // KVM_IRQ_LINE
-  kIrqfd,    // irqfd with resample
-};
-
-// One device's end of a pin, whatever its mechanism: an irqfd for edges, one of LevelPath for levels.
+// One device's end of a pin, whatever its path: an irqfd for edges, the one it was made with for levels.
 //
 // The device's wish (raised_, unsent_) is kept apart from what has been arranged (connected_), so that masking, moving
 // to another pin and failing halfway leave the wish alone.
 class PinSource : public std::enable_shared_from_this<PinSource> {
  public:
-  PinSource(std::shared_ptr<InterruptCore> core, std::string owner, LevelPath path, EventFd trigger,
+  PinSource(std::shared_ptr<InterruptCore> core, std::string owner, InterruptPath level_path, EventFd trigger,
             std::optional<EventFd> resample) noexcept
       : core_(std::move(core)),
         owner_(std::move(owner)),
-        path_(path),
+        level_path_(level_path),
         trigger_(std::move(trigger)),
         resample_(std::move(resample)) {}
 
@@ -52,16 +47,15 @@ class PinSource : public std::enable_shared_from_this<PinSource> {
   Result<void> pulse();
   void retrigger_while(const std::shared_ptr<InterruptStatusChecker>& checker);
   [[nodiscard]] const EventFd& trigger_notifier() const noexcept { return trigger_; }
-  // Precondition: the path is kIrqfd.
+  // Precondition: levels are resampled.
   [[nodiscard]] const EventFd& take_resample_notifier();
   void retire() noexcept;
   void describe(InterruptHolding& into) const;
 
  private:
-  enum class Mechanism : std::uint8_t { kEdgeIrqfd, kLevelIrqfd, kIrqLine };
-
   [[nodiscard]] std::unexpected<Error> refuse(const char* why) const;
-  [[nodiscard]] Mechanism mechanism() const KEEL_REQUIRES(mutex_);
+  // How the pin is driven. Precondition: configured.
+  [[nodiscard]] InterruptPath path() const KEEL_REQUIRES(mutex_);
   // Whether the device's own level says nothing about what to deliver: it is an edge, or somebody else knows.
   [[nodiscard]] bool is_event() const KEEL_REQUIRES(mutex_);
   [[nodiscard]] bool wants_delivery() const KEEL_REQUIRES(mutex_);
@@ -84,10 +78,10 @@ class PinSource : public std::enable_shared_from_this<PinSource> {
 
   const std::shared_ptr<InterruptCore> core_;
   const std::string owner_;
-  const LevelPath path_;
+  const InterruptPath level_path_;      // kIrqLine or kResampledIrqfd
   PinUse use_ KEEL_GUARDED_BY(mutex_);  // left after the eventfds are closed, which takes any irqfd with them
   const EventFd trigger_;
-  const std::optional<EventFd> resample_;  // with kIrqfd
+  const std::optional<EventFd> resample_;  // where levels are resampled
 
   mutable Mutex mutex_;
   bool gone_ KEEL_GUARDED_BY(mutex_) = false;

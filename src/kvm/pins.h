@@ -46,8 +46,8 @@ class LinePin final : public PinFace<LegacyInterrupt> {
   using PinFace::PinFace;
   [[nodiscard]] static Result<std::shared_ptr<LinePin>> create(std::shared_ptr<InterruptCore> core, std::string owner) {
     KEEL_TRY(EventFd trigger, EventFd::create());
-    return std::make_shared<LinePin>(std::make_shared<PinSource>(std::move(core), std::move(owner), LevelPath::kIrqLine,
-                                                                 std::move(trigger), std::nullopt));
+    return std::make_shared<LinePin>(std::make_shared<PinSource>(
+        std::move(core), std::move(owner), InterruptPath::kIrqLine, std::move(trigger), std::nullopt));
   }
 };
 
@@ -61,7 +61,7 @@ class ResampledPin final : public PinFace<ResampledInterrupt>,
     KEEL_TRY(EventFd trigger, EventFd::create());
     KEEL_TRY(EventFd resample, EventFd::create());
     return std::make_shared<ResampledPin>(std::make_shared<PinSource>(
-        std::move(core), std::move(owner), LevelPath::kIrqfd, std::move(trigger), std::move(resample)));
+        std::move(core), std::move(owner), InterruptPath::kResampledIrqfd, std::move(trigger), std::move(resample)));
   }
 
   void retrigger_while(const std::shared_ptr<InterruptStatusChecker>& checker) override {

@@ -236,10 +236,10 @@ void RoutedMsiSet::describe(std::vector<InterruptHolding>& into) const {
                              .index = i,
                              .gsi = message.gsi_.value(),
                              .config = {},
+                             .path = InterruptPath::kIrqfd,
                              .enabled = message.state_.enabled,
                              .masked = message.state_.masked,
-                             .pending = message.state_.enabled && !message.attached_ && message.event_.is_signalled(),
-                             .event_fd = message.event_.fd()};
+                             .pending = message.state_.enabled && !message.attached_ && message.event_.is_signalled()};
     if (message.state_.config) holding.config = *message.state_.config;
     into.push_back(std::move(holding));
   }

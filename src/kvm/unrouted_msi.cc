@@ -93,6 +93,7 @@ void UnroutedMsi::retire() noexcept {
 void UnroutedMsi::describe(InterruptHolding& into) const {
   const Lock lock(mutex_);
   if (config_) into.config = *config_;
+  into.path = InterruptPath::kSignalMsi;
   into.enabled = enabled_;
   into.masked = masked_;
   into.pending = pending_;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include <fmt/format.h>
@@ -39,14 +40,23 @@ struct DoorbellOn {
 };
 using PioDoorbell = DoorbellOn<PioAddress>;
 using MmioDoorbell = DoorbellOn<MmioAddress>;
+using AnyDoorbell = std::variant<PioDoorbell, MmioDoorbell>;
 
 // Error kInvalidArgument for a size that no access has, a value that does not fit into it, and an address at which it
 // would pass the top.
 template <typename A>
 [[nodiscard]] Result<void> check_doorbell(const DoorbellOn<A>& doorbell);
 
-// What a device may offer besides DevicePio and DeviceMmio: the doorbells within a range of its own, by their places in
-// it now. Called when the range is attached or moved.
+// What a device may offer besides its bus faces: the doorbells within a range of its own, by their places in it now.
+// Called when the range is attached or moved, possibly while the device is inside its own handler and under its own
+// lock: it may rely on what never changes alone. Locked<Device> passes it on. So a virtio-mmio device has a doorbell
+// per queue (virtio 1.2, 4.2.2: QueueNotify):
+//   std::vector<MmioDoorbell> mmio_doorbells(MmioRange range) const override {
+//     std::vector<MmioDoorbell> doorbells;
+//     for (std::uint32_t queue = 0; queue < kQueues; ++queue)
+//       doorbells.push_back({.address = *range.first().checked_add(0x50), .value = queue, .size = 4});
+//     return doorbells;
+//   }
 class DoorbellSource {
  public:
   virtual ~DoorbellSource() = default;

@@ -5,7 +5,9 @@
 
 #include <memory>
 #include <string_view>
+#include <vector>
 
+#include "keel/bus/doorbell.h"
 #include "keel/bus/doorbell_server.h"
 #include "keel/device/machine_hooks.h"
 
@@ -22,6 +24,9 @@ class DoorbellStep final : public AttachStep {
   [[nodiscard]] std::string_view name() const noexcept override { return "doorbells"; }
   // Errors besides DoorbellServer's: kOutOfBounds where the device names a doorbell outside the range.
   [[nodiscard]] Result<std::unique_ptr<AttachedPart>> take(const Resource& resource, Device& device) override;
+
+  // Those that are served now, by bus and address.
+  [[nodiscard]] std::vector<AnyDoorbell> doorbells() const;
 
  private:
   class Parts;

@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "keel/base/address.h"
@@ -16,24 +15,13 @@
 #include "keel/interrupt/interrupt.h"
 #include "keel/interrupt/interrupt_config.h"
 #include "keel/interrupt/interrupt_source_group.h"
+#include "keel/kvm/interrupt_holding.h"
 #include "keel/kvm/irq_calls.h"
 #include "keel/resource/id_range.h"
 
 namespace keel::kvm {
 
 struct InterruptCore;
-
-// Who holds an interrupt, to show.
-struct InterruptHolding {
-  std::string owner;
-  std::size_t index = 0;                  // in its group
-  std::optional<Gsi> gsi = std::nullopt;  // none where a message has no route, or no pin is chosen yet
-  std::variant<std::monostate, LegacyIrqConfig, MsiConfig> config = {};  // empty: not configured
-  bool enabled = false;
-  bool masked = false;
-  bool pending = false;
-  std::optional<int> event_fd = std::nullopt;  // the irqfd's eventfd
-};
 
 // All interrupts of a machine with KVM's in-kernel irqchip. Its groups keep what InterruptSourceGroup promises, by the
 // mechanism that their maker names; `owner` is who they belong to in errors and listings. From any thread. Groups and

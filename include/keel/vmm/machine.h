@@ -21,6 +21,7 @@
 #include "keel/base/event_fd.h"
 #include "keel/base/event_thread.h"
 #include "keel/base/mutex.h"
+#include "keel/bus/doorbell.h"
 #include "keel/bus/io_manager.h"
 #include "keel/devices/power_control.h"
 #include "keel/devices/uart16550.h"
@@ -35,7 +36,6 @@
 
 namespace keel {
 
-class PcWires;
 class Platform;
 class VcpuThread;
 
@@ -107,9 +107,9 @@ class Machine final : private PowerControl {
   IoManager io_;
   std::unique_ptr<EventThread> events_;
   kvm::Interrupts interrupts_;
+  std::unique_ptr<DoorbellHost> doorbells_;
   EventFd ended_event_;
   EventFd serial_room_;
-  std::unique_ptr<PcWires> wires_;
   std::unique_ptr<Platform> platform_;
   std::vector<std::unique_ptr<VcpuThread>> vcpus_;
   std::optional<std::latch> start_gate_;

@@ -8,12 +8,14 @@
 #include <chrono>
 #include <memory>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fake/bus.h"
 #include "support/fake_doorbell_host.h"
 #include "support/open_descriptors.h"
 #include "keel/base/epoll_loop.h"
+#include "keel/bus/locked.h"
 #include "keel/device/device_manager.h"
 #include "keel/device/plain_device.h"
 #include "keel/resource/fault_injector.h"
@@ -120,6 +122,62 @@ TEST_F(DoorbellSteps, AMoveThatFailsKeepsTheDoorbellsWhereTheyWere) {
   ASSERT_EQ(host.write(MmioAddress(0xd000'0050), Bytes{1, 0, 0, 0}), Took::kEvent);
   serve_loop();
   EXPECT_EQ(device->accesses.back(), (fake::Access{0xd000'0000, 0x50, {1, 0, 0, 0}, 4}));
+}
+
+// The other ways to ask for one: a device that is entered by one thread at a time, and a Device for its faces.
+class OneQueue final : public MutDeviceMmio, public MutDevicePio, public DoorbellSource {
+ public:
+  void mmio_read(MmioAddress, std::uint64_t, std::span<std::uint8_t>) override {}
+  void mmio_write(MmioAddress, std::uint64_t offset, std::span<const std::uint8_t>) override { rung += offset; }
+  void pio_read(PioAddress, std::uint16_t, std::span<std::uint8_t>) override {}
+  void pio_write(PioAddress, std::uint16_t offset, std::span<const std::uint8_t>) override { rung += offset; }
+  std::vector<MmioDoorbell> mmio_doorbells(MmioRange range) const override {
+    return {{.address = *range.first().checked_add(0x50)}};
+  }
+  std::vector<PioDoorbell> pio_doorbells(PioRange range) const override {
+    return {{.address = *range.first().checked_add(2), .size = 2, .match = DoorbellMatch::kAnyValue}};
+  }
+  std::uint64_t rung = 0;
+};
+
+TEST_F(DoorbellSteps, AsksALockedDeviceOnBothBuses) {
+  const auto locked = std::make_shared<Locked<OneQueue>>();
+  const auto handle = devices.attach(std::make_shared<PlainDevice>(PlainDevice::Parts{
+                                         .type = "one-queue",
+                                         .constraints = {PioConstraint{.size = 8}, MmioConstraint{.size = 0x1000}},
+                                         .pio = locked,
+                                         .mmio = locked}),
+                                     {.name = "net0"});
+  ASSERT_TRUE(handle.has_value());
+  ASSERT_EQ(host.write(MmioAddress(0xd000'0050), Bytes{}), Took::kEvent);
+  ASSERT_EQ(host.write(PioAddress(2), std::array<std::uint8_t, 2>{7, 7}), Took::kEvent);
+  serve_loop();
+  EXPECT_EQ(locked->with_lock([](OneQueue& queue) { return queue.rung; }), 0x52u);
+  EXPECT_THAT(step.doorbells(), ::testing::ElementsAre(
+                                    PioDoorbell{.address = PioAddress(2), .size = 2, .match = DoorbellMatch::kAnyValue},
+                                    MmioDoorbell{.address = MmioAddress(0xd000'0050)}));
+}
+
+class DeviceWithDoorbell final : public Device, public DoorbellSource {
+ public:
+  explicit DeviceWithDoorbell(std::shared_ptr<fake::RecordingDevice> registers) : registers_(std::move(registers)) {}
+  std::string_view type() const noexcept override { return "whole"; }
+  ResourceConstraints constraints() const override { return {MmioConstraint{.size = 0x1000}}; }
+  std::shared_ptr<DeviceMmio> mmio() override { return registers_; }
+  std::vector<MmioDoorbell> mmio_doorbells(MmioRange range) const override { return {{.address = range.first()}}; }
+
+ private:
+  std::shared_ptr<fake::RecordingDevice> registers_;
+};
+
+TEST_F(DoorbellSteps, AsksTheDeviceWhereItsFaceSaysNothing) {
+  const auto registers = std::make_shared<fake::RecordingDevice>();
+  auto handle = devices.attach(std::make_shared<DeviceWithDoorbell>(registers), {.name = "net0"}).value();
+  ASSERT_EQ(host.write(MmioAddress(0xd000'0000), Bytes{}), Took::kEvent);
+  serve_loop();
+  EXPECT_EQ(registers->accesses.size(), 1u);
+  ASSERT_TRUE(handle.detach().has_value());
+  EXPECT_THAT(step.doorbells(), ::testing::IsEmpty());
 }
 
 TEST_F(DoorbellSteps, ADeviceWithoutDoorbellsHasNone) {

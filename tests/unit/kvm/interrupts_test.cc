@@ -196,7 +196,7 @@ TEST_F(KvmInterrupts, HoldingsSayWhoHoldsWhichLineVectorAndEventfd) {
   EXPECT_EQ(holdings[0].gsi, Gsi(4));
   EXPECT_EQ(std::get<LegacyIrqConfig>(holdings[0].config), edge(4));
   EXPECT_TRUE(holdings[0].enabled);
-  EXPECT_TRUE(kernel->irqfds.contains(holdings[0].event_fd.value()));
+  EXPECT_EQ(holdings[0].path, InterruptPath::kIrqfd);
   EXPECT_EQ(holdings[1].owner, "net0");
   EXPECT_EQ(holdings[1].gsi, Gsi(24));
   EXPECT_EQ(std::get<MsiConfig>(holdings[1].config), message(0x40));
@@ -205,9 +205,10 @@ TEST_F(KvmInterrupts, HoldingsSayWhoHoldsWhichLineVectorAndEventfd) {
   EXPECT_TRUE(holdings[2].pending);
   EXPECT_EQ(holdings[3].owner, "rng0");
   EXPECT_EQ(holdings[3].gsi, std::nullopt);
-  EXPECT_EQ(holdings[3].event_fd, std::nullopt);
+  EXPECT_EQ(holdings[3].path, InterruptPath::kSignalMsi);
   EXPECT_TRUE(std::holds_alternative<std::monostate>(holdings[3].config));
   EXPECT_EQ(holdings[4].owner, "gone");
+  EXPECT_EQ(holdings[4].path, InterruptPath::kIrqLine);
 }
 
 TEST_F(KvmInterrupts, AnUnroutedMessageThatCannotBeSentStaysPendingWhereItWasHeldBack) {
