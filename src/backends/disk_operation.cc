@@ -57,10 +57,8 @@ void DiskOperation::start(const BlockRequest& request, const DiskProperties& dis
   if (!is_allowed(request, disk)) return fail(Status::kFailed);
   if (moves_data(operation_)) {
     std::uint64_t held = 0;
-    for (const std::span<std::uint8_t> piece : request.pieces) {
-      buffers_.push_back({piece.data(), piece.size()});
-      held += piece.size();
-    }
+    buffers_.assign(request.pieces.begin(), request.pieces.end());
+    for (const iovec& piece : buffers_) held += piece.iov_len;
     if (held != request.size) return fail(Status::kFailed);
   }
   if (operation_ == Operation::kFlush) {

@@ -3,6 +3,8 @@
 
 #pragma once
 
+#include <sys/uio.h>
+
 #include <cstdint>
 #include <span>
 
@@ -36,10 +38,10 @@ struct BlockRequest {
 
   std::uint64_t tag = 0;  // the caller's; comes back with the completion
   Operation operation = Operation::kRead;
-  Durability durability = Durability::kCached;           // of writes and zeroes
-  std::uint64_t offset = 0;                              // bytes
-  std::uint64_t size = 0;                                // bytes; of reads and writes, what the pieces have together
-  std::span<const std::span<std::uint8_t>> pieces = {};  // the list is read during submit(); the bytes until completion
+  Durability durability = Durability::kCached;  // of writes and zeroes
+  std::uint64_t offset = 0;                     // bytes
+  std::uint64_t size = 0;                       // bytes; of reads and writes, what the pieces have together
+  std::span<const iovec> pieces = {};           // the list is read during submit(); the bytes until completion
 };
 
 struct BlockCompletion {

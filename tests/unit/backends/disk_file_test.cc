@@ -40,8 +40,11 @@ std::string pattern(std::size_t size, unsigned seed = 1) {
   return bytes;
 }
 
-std::span<std::uint8_t> bytes_of(std::string& text) {
-  return {reinterpret_cast<std::uint8_t*>(text.data()), text.size()};
+iovec piece_of(std::string& text, std::size_t offset, std::size_t size) {
+  return {.iov_base = text.data() + offset, .iov_len = size};
+}
+iovec piece_of(std::string& text) {
+  return piece_of(text, 0, text.size());
 }
 
 // Waits for all that is under way; by tag.
@@ -73,7 +76,7 @@ class DiskFile : public ::testing::TestWithParam<Engine> {
     return finish(disk, 1).at(7);
   }
   static Status transfer(BlockBackend& disk, Operation operation, std::uint64_t offset, std::string& data) {
-    const std::array pieces = {bytes_of(data)};
+    const std::array pieces = {piece_of(data)};
     return run(disk, {.operation = operation, .offset = offset, .size = data.size(), .pieces = pieces});
   }
 };
@@ -96,7 +99,7 @@ TEST_P(DiskFile, ReadsAndWritesPiecesOfAnySize) {
   std::string a(1, '?');
   std::string b(4095, '?');
   std::string c(70'000, '?');
-  const std::array pieces = {bytes_of(a), bytes_of(b), bytes_of(c)};
+  const std::array pieces = {piece_of(a), piece_of(b), piece_of(c)};
   BlockRequest request{.operation = Operation::kRead, .offset = 512, .size = 74'096, .pieces = pieces};
   EXPECT_EQ(run(*disk, request), Status::kDone);
   EXPECT_EQ(a + b + c, before.substr(512, 74'096));
@@ -114,8 +117,8 @@ TEST_P(DiskFile, MorePiecesThanOneCallTakes) {
   const TemporaryFile file(before);
   const auto disk = open(file.path()).value();
   std::string data(before.size(), '?');
-  std::vector<std::span<std::uint8_t>> pieces;
-  for (std::size_t i = 0; i < 3000; ++i) pieces.push_back(bytes_of(data).subspan(i * 512, 512));
+  std::vector<iovec> pieces;
+  for (std::size_t i = 0; i < 3000; ++i) pieces.push_back(piece_of(data, i * 512, 512));
   EXPECT_EQ(run(*disk, {.operation = Operation::kRead, .size = data.size(), .pieces = pieces}), Status::kDone);
   EXPECT_EQ(data, before);
 }
@@ -127,7 +130,7 @@ TEST_P(DiskFile, MoreRequestsThanTheHostTakesAtOnceAllCompleteOnce) {
   const auto disk = open(file.path()).value();
   std::string data(before.size(), '?');
   for (std::size_t i = 0; i < kCount; ++i) {
-    const std::array pieces = {bytes_of(data).subspan(i * 512, 512)};
+    const std::array pieces = {piece_of(data, i * 512, 512)};
     disk->submit({.tag = i, .operation = Operation::kRead, .offset = i * 512, .size = 512, .pieces = pieces});
   }
   for (const auto& [tag, status] : finish(*disk, kCount)) EXPECT_EQ(status, Status::kDone) << tag;
@@ -138,7 +141,7 @@ TEST_P(DiskFile, TheEventSaysThatSomethingCompleted) {
   const TemporaryFile file(pattern(4096));
   const auto disk = open(file.path()).value();
   std::string data(512, '?');
-  const std::array pieces = {bytes_of(data)};
+  const std::array pieces = {piece_of(data)};
   for (int round = 0; round < 100; ++round) {
     ASSERT_TRUE(disk->completed().empty());
     disk->submit({.operation = Operation::kRead, .size = 512, .pieces = pieces});
@@ -171,7 +174,7 @@ TEST_P(DiskFile, PiecesThatAreNotTheSizeFail) {
   const TemporaryFile file(pattern(4096));
   const auto disk = open(file.path()).value();
   std::string data(512, 'x');
-  const std::array pieces = {bytes_of(data)};
+  const std::array pieces = {piece_of(data)};
   EXPECT_EQ(run(*disk, {.operation = Operation::kWrite, .size = 1024, .pieces = pieces}), Status::kFailed);
 }
 
@@ -243,7 +246,7 @@ TEST_P(DiskFile, WhatIsUnderWayEndsBeforeTheDiskDoes) {
   {
     const auto disk = open(file.path()).value();
     for (std::size_t i = 0; i < 2048; ++i) {
-      const std::array pieces = {bytes_of(data).subspan(i * 512, 512)};
+      const std::array pieces = {piece_of(data, i * 512, 512)};
       disk->submit({.tag = i, .operation = Operation::kWrite, .offset = i * 512, .size = 512, .pieces = pieces});
     }
     disk->commit();
