@@ -16,17 +16,14 @@ namespace keel::detail {
 
 namespace {
 
-constexpr std::size_t kCountsBytes = Book::kLines * sizeof(Book::Counts);
-constexpr std::size_t kTicksBytes = Book::kLines * sizeof(Book::Ticks);
+constexpr Column kColumns[] = {Column::kReads, Column::kWrites, Column::kReadTicks, Column::kWriteTicks};
 
 Traffic traffic(const Book& book, std::uint32_t line, double nanoseconds_per_tick) {
-  const auto totals = [&](const OwnedCounter& count, const OwnedCounter& ticks) {
-    const auto time = std::llround(static_cast<double>(ticks.load()) * nanoseconds_per_tick);
-    return AccessTotals{count.load(), std::chrono::nanoseconds(time)};
+  const auto totals = [&](Column count, Column ticks) {
+    const auto time = std::llround(static_cast<double>(book.counter(line, ticks).load()) * nanoseconds_per_tick);
+    return AccessTotals{book.counter(line, count).load(), std::chrono::nanoseconds(time)};
   };
-  const Book::Counts& counts = book.counts()[line];
-  if (counts.reads.load() + counts.writes.load() == 0) return {};  // leaves untouched pages untouched
-  return {totals(counts.reads, book.ticks()[line].reads), totals(counts.writes, book.ticks()[line].writes)};
+  return {totals(Column::kReads, Column::kReadTicks), totals(Column::kWrites, Column::kWriteTicks)};
 }
 
 template <typename A>
@@ -43,16 +40,14 @@ void busiest_first(std::vector<UnclaimedAddress<A>>& addresses) {
 }  // namespace
 
 Book::Book() {
-  void* const lines = mmap(nullptr, kCountsBytes + kTicksBytes, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  check(lines != MAP_FAILED, "no address space for a thread's ledger");
-  // Zero pages hold zero counters.
-  counts_ = static_cast<Counts*>(lines);
-  ticks_ = reinterpret_cast<Ticks*>(static_cast<std::byte*>(lines) + kCountsBytes);
+  void* const memory =
+      mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  check(memory != MAP_FAILED, "no address space for a thread's ledger");
+  cells_ = static_cast<OwnedCounter*>(memory);  // zero pages hold counters of zero
 }
 
 Book::~Book() {
-  munmap(counts_, kCountsBytes + kTicksBytes);
+  munmap(cells_, kBytes);
 }
 
 Book& Books::open_book() {
@@ -65,13 +60,10 @@ void Books::close_book(Book& book) noexcept {
   std::unique_ptr<Book> closed;
   const Lock lock(mutex_);
   for (std::uint32_t line = 0; line < lines_; ++line) {
-    const auto add = [](OwnedCounter& to, const OwnedCounter& from) {
-      if (from.load() != 0) to.add(from.load());
-    };
-    add(ended_.counts()[line].reads, book.counts()[line].reads);
-    add(ended_.counts()[line].writes, book.counts()[line].writes);
-    add(ended_.ticks()[line].reads, book.ticks()[line].reads);
-    add(ended_.ticks()[line].writes, book.ticks()[line].writes);
+    for (const Column column : kColumns) {
+      const std::uint64_t counted = book.counter(line, column).load();
+      if (counted != 0) ended_.counter(line, column).add(counted);
+    }
   }
   ended_.pio_unclaimed.add(book.pio_unclaimed);
   ended_.mmio_unclaimed.add(book.mmio_unclaimed);
@@ -110,16 +102,16 @@ Traffic Books::take_line(std::uint32_t line) {
   const double scale = scale_.nanoseconds_per_tick();
   Traffic total = traffic(ended_, line, scale);
   const auto clear = [line](const Book& book) {
-    book.counts()[line].reads.store(0);
-    book.counts()[line].writes.store(0);
-    book.ticks()[line].reads.store(0);
-    book.ticks()[line].writes.store(0);
+    for (const Column column : kColumns) {
+      OwnedCounter& counter = book.counter(line, column);
+      if (counter.load() != 0) counter.store(0);  // leaves untouched pages untouched
+    }
   };
   for (const auto& book : books_) {
     total += traffic(*book, line, scale);
-    if (book->counts()[line].reads.load() + book->counts()[line].writes.load() != 0) clear(*book);
+    clear(*book);
   }
-  if (total.reads.count + total.writes.count != 0) clear(ended_);
+  clear(ended_);
   free_lines_.push_back(line);
   return total;
 }

@@ -22,27 +22,33 @@
 
 namespace keel::detail {
 
-// One thread's counters of one manager: a line for each registered range, shared with nobody. The lines are reserved
-// address space that takes memory where it is touched, so that a new range needs nothing from the threads.
+// What a thread counts of one range.
+enum class Column : std::uint32_t { kReads, kWrites, kReadTicks, kWriteTicks };
+
+// One thread's counters of one manager: a line of four for each registered range, shared with nobody. The lines are
+// reserved address space that takes memory where it is touched, so that a new range needs nothing from the threads.
+// They lie in blocks of 64, column by column, so that a machine with few ranges touches one page, and one with many
+// only the columns it uses.
 class Book {
  public:
   static constexpr std::uint32_t kLines = 1u << 16;
-  struct Counts {
-    OwnedCounter reads;
-    OwnedCounter writes;
-  };
-  struct Ticks {
-    OwnedCounter reads;
-    OwnedCounter writes;
-  };
 
   Book();
   ~Book();
   Book(const Book&) = delete;
   Book& operator=(const Book&) = delete;
 
-  [[nodiscard]] Counts* counts() const noexcept { return counts_; }
-  [[nodiscard]] Ticks* ticks() const noexcept { return ticks_; }
+  // Where a line's first counter is among the cells; the others of its line are at fixed distances.
+  [[nodiscard]] static constexpr std::uint32_t cell_of(std::uint32_t line) noexcept {
+    return line / kBlock * (kBlock * kColumns) + line % kBlock;
+  }
+  [[nodiscard]] static OwnedCounter& at(OwnedCounter* cells, std::uint32_t cell, Column column) noexcept {
+    return cells[cell + static_cast<std::uint32_t>(column) * kBlock];
+  }
+  [[nodiscard]] OwnedCounter* cells() const noexcept { return cells_; }
+  [[nodiscard]] OwnedCounter& counter(std::uint32_t line, Column column) const noexcept {
+    return at(cells_, cell_of(line), column);
+  }
 
   UnclaimedTable pio_unclaimed;
   UnclaimedTable mmio_unclaimed;
@@ -50,8 +56,11 @@ class Book {
   std::string name;  // guarded by Books
 
  private:
-  Counts* counts_;
-  Ticks* ticks_;
+  static constexpr std::uint32_t kBlock = 64;
+  static constexpr std::uint32_t kColumns = 4;
+  static constexpr std::size_t kBytes = std::size_t{kLines} * kColumns * sizeof(OwnedCounter);
+
+  OwnedCounter* cells_;
 };
 
 // A registered range whose traffic a picture is to have.

@@ -14,9 +14,9 @@
 namespace keel::detail {
 
 // What every access reads first: the indexes of both buses, so that one store publishes a change to both.
-struct Snapshot {
-  RouteIndex pio;
-  RouteIndex mmio;
+struct alignas(64) Snapshot {
+  BusIndex pio;
+  BusIndex mmio;
   std::shared_ptr<const RouteTable> pio_table;
   std::shared_ptr<const RouteTable> mmio_table;
 };

@@ -61,7 +61,7 @@ struct MmioWrite {
 };
 
 template <typename Access>
-[[gnu::always_inline]] inline const RouteIndex& index_for(const Snapshot& snapshot) noexcept {
+[[gnu::always_inline]] inline const BusIndex& index_for(const Snapshot& snapshot) noexcept {
   if constexpr (std::same_as<typename Access::A, PioAddress>)
     return snapshot.pio;
   else
@@ -76,14 +76,14 @@ template <typename Access>
 }
 
 // The first accesses are all timed, then every 256th, which stands for 256.
-constexpr std::uint64_t kTimedAtFirst = 64;
+constexpr std::uint64_t kTimedAtFirst = 16;
 constexpr unsigned kTimedShift = 8;
 
 template <typename Access>
 [[gnu::noinline]] void timed_call(const Route& route, const ThreadView& view, std::uint64_t nth, std::uint64_t address,
                                   typename Access::Data data) noexcept {
-  Book::Ticks& sums = view.book->ticks()[route.line];
-  OwnedCounter& sum = Access::kDirection == Direction::kRead ? sums.reads : sums.writes;
+  constexpr Column kTicks = Access::kDirection == Direction::kRead ? Column::kReadTicks : Column::kWriteTicks;
+  OwnedCounter& sum = Book::at(view.cells, route.cell, kTicks);
   const std::uint64_t start = ticks();
   call<Access>(route, address, data);
   const std::uint64_t spent = ticks() - start;
@@ -93,8 +93,8 @@ template <typename Access>
 template <typename Access>
 [[gnu::always_inline]] inline Dispatch claimed(const Route& route, const ThreadView& view, std::uint64_t address,
                                                typename Access::Data data) noexcept {
-  Book::Counts& line = view.counts[route.line];
-  const std::uint64_t nth = (Access::kDirection == Direction::kRead ? line.reads : line.writes).add(1);
+  constexpr Column kCount = Access::kDirection == Direction::kRead ? Column::kReads : Column::kWrites;
+  const std::uint64_t nth = Book::at(view.cells, route.cell, kCount).add(1);
   if (nth < kTimedAtFirst || (nth & ((1u << kTimedShift) - 1)) == 0) [[unlikely]]
     timed_call<Access>(route, view, nth, address, data);
   else
@@ -124,9 +124,9 @@ Dispatch unclaimed(const ThreadView& view, std::uint64_t address, typename Acces
 
 // Where the first candidate does not hold the access: a fork, everything, or nobody.
 template <typename Access>
-[[gnu::noinline]] Dispatch serve_further(const RouteIndex& index, const ThreadView& view, std::uint64_t address,
+[[gnu::noinline]] Dispatch serve_further(const Route& candidate, const ThreadView& view, std::uint64_t address,
                                          typename Access::Data data) noexcept {
-  const Route& route = index.find(address);
+  const Route& route = resolve(candidate, address);
   if (route.claims(address, data.size())) return claimed<Access>(route, view, address, data);
   return unclaimed<Access>(view, address, data);
 }
@@ -135,10 +135,9 @@ template <typename Access>
 template <typename Access>
 [[gnu::always_inline]] inline Dispatch serve(const Snapshot& snapshot, const ThreadView& view, std::uint64_t address,
                                              typename Access::Data data) noexcept {
-  const RouteIndex& index = index_for<Access>(snapshot);
-  const Route& route = index.candidate(address);
+  const Route& route = index_for<Access>(snapshot).candidate(address);
   if (!route.holds(address, data.size())) [[unlikely]]
-    return serve_further<Access>(index, view, address, data);
+    return serve_further<Access>(route, view, address, data);
   return claimed<Access>(route, view, address, data);
 }
 
@@ -158,6 +157,25 @@ struct IoDispatch {
     }
     rcu::read_lock();
     const Dispatch result = serve<Access>(*core.current(), view, address, data);
+    rcu::read_unlock();
+    return result;
+  }
+
+  // For `target` alone, as the bus has it.
+  template <typename Access>
+  static Dispatch access_of(const IoManager& manager, const void* target, typename Access::A address,
+                            typename Access::Data data) noexcept {
+    const IoManagerCore& core = *manager.core_;
+    const ThreadReady ready(core.books());
+    if (rcu::read_depth() >= IoManager::kMaxNesting) {
+      ready.view().book->too_deep.add(1);
+      return Dispatch::kUnclaimed;
+    }
+    rcu::read_lock();
+    const Route& route = resolve(index_for<Access>(*core.current()).candidate(address.value()), address.value());
+    Dispatch result = Dispatch::kUnclaimed;
+    if (route.target == target && route.claims(address.value(), data.size()))
+      result = claimed<Access>(route, ready.view(), address.value(), data);
     rcu::read_unlock();
     return result;
   }
@@ -190,6 +208,16 @@ Dispatch IoManager::mmio_read(MmioAddress address, std::span<std::uint8_t> data)
 
 Dispatch IoManager::mmio_write(MmioAddress address, std::span<const std::uint8_t> data) const noexcept {
   return detail::IoDispatch::access<detail::MmioWrite>(*this, address, data);
+}
+
+Dispatch IoManager::pio_write_to(const DevicePio& device, PioAddress address,
+                                 std::span<const std::uint8_t> data) const noexcept {
+  return detail::IoDispatch::access_of<detail::PioWrite>(*this, &device, address, data);
+}
+
+Dispatch IoManager::mmio_write_to(const DeviceMmio& device, MmioAddress address,
+                                  std::span<const std::uint8_t> data) const noexcept {
+  return detail::IoDispatch::access_of<detail::MmioWrite>(*this, &device, address, data);
 }
 
 }  // namespace keel

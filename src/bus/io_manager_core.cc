@@ -10,16 +10,15 @@ namespace keel::detail {
 
 namespace {
 
-template <typename A>
-std::shared_ptr<const RouteTable> make_table(const Registry<A>& registry) {
-  return std::make_shared<const RouteTable>(registry.routes());
+std::shared_ptr<const RouteTable> make_table(std::span<const Route> routes, const std::shared_ptr<SlotPool>& pool) {
+  return std::make_shared<const RouteTable>(routes, pool);
 }
 
 std::unique_ptr<const Snapshot> make_snapshot(std::shared_ptr<const RouteTable> pio,
                                               std::shared_ptr<const RouteTable> mmio) {
-  const RouteIndex pio_root = pio->root();
-  const RouteIndex mmio_root = mmio->root();
-  return std::make_unique<const Snapshot>(pio_root, mmio_root, std::move(pio), std::move(mmio));
+  const BusIndex pio_index = pio->index();
+  const BusIndex mmio_index = mmio->index();
+  return std::make_unique<const Snapshot>(pio_index, mmio_index, std::move(pio), std::move(mmio));
 }
 
 // Destroys what nobody sees any more, devices included.
@@ -31,7 +30,8 @@ void release(Garbage garbage) {
 }  // namespace
 
 IoManagerCore::IoManagerCore()
-    : current_(make_snapshot(make_table(Registry<PioAddress>()), make_table(Registry<MmioAddress>())).release()),
+    : pool_(std::make_shared<SlotPool>()),
+      current_(make_snapshot(make_table({}, pool_), make_table({}, pool_)).release()),
       books_(std::make_shared<Books>()),
       backlog_(std::make_shared<std::atomic<std::size_t>>(0)) {}
 
@@ -68,12 +68,12 @@ Result<Completion> IoManagerCore::commit(Draft<PioAddress>& pio, Draft<MmioAddre
     if (!pio.empty()) {
       garbage.pio = pio.apply(pio_);
       bytes += pio_table->bytes() + garbage.pio.size() * sizeof(Registered<PioAddress>);
-      pio_table = make_table(pio_);
+      pio_table = make_table(pio_.routes(), pool_);
     }
     if (!mmio.empty()) {
       garbage.mmio = mmio.apply(mmio_);
       bytes += mmio_table->bytes() + garbage.mmio.size() * sizeof(Registered<MmioAddress>);
-      mmio_table = make_table(mmio_);
+      mmio_table = make_table(mmio_.routes(), pool_);
     }
     auto next = make_snapshot(std::move(pio_table), std::move(mmio_table));
     garbage.snapshot.reset(current_.exchange(next.release(), std::memory_order_acq_rel));

@@ -21,8 +21,8 @@ namespace keel::detail {
 
 // The registries of both buses, and what is published of them.
 //
-// Lock order: mutex_, then the mutex of Books. No device is called and nothing is waited for under either, so whoever
-// holds a device's lock, or is inside a handler, may take them.
+// Lock order: mutex_, then the mutex of Books or of SlotPool. No device is called and nothing is waited for under any,
+// so whoever holds a device's lock, or is inside a handler, may take them.
 class IoManagerCore {
  public:
   IoManagerCore();
@@ -30,7 +30,7 @@ class IoManagerCore {
   IoManagerCore(const IoManagerCore&) = delete;
   IoManagerCore& operator=(const IoManagerCore&) = delete;
 
-  // What an access sees, first in the object. Read under RCU; changed under mutex_.
+  // What an access sees. Read under RCU; changed under mutex_.
   [[nodiscard]] const Snapshot* current() const noexcept { return current_.load(std::memory_order_acquire); }
   [[nodiscard]] const std::shared_ptr<Books>& books() const noexcept { return books_; }
 
@@ -72,6 +72,7 @@ class IoManagerCore {
   // Every grace period that is not over, which is taken off the list.
   std::vector<std::shared_ptr<GracePeriod>> take_pending() KEEL_EXCLUDES(mutex_);
 
+  const std::shared_ptr<SlotPool> pool_;
   std::atomic<const Snapshot*> current_;
   const std::shared_ptr<Books> books_;
   const std::shared_ptr<std::atomic<std::size_t>> backlog_;

@@ -29,7 +29,7 @@ struct Registered {
     return {.first = entry.range().first().value(),
             .length = length,
             .target = entry.device().get(),
-            .line = ledger->number(),
+            .cell = Book::cell_of(ledger->number()),
             .kind = length == 0 ? Route::Kind::kEverything : Route::Kind::kRange};
   }
 };

@@ -3,12 +3,15 @@
 
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <span>
 #include <vector>
+
+#include "src/bus/slot_pool.h"
 
 namespace keel::detail {
 
@@ -20,7 +23,7 @@ struct alignas(32) Route {
   std::uint64_t first;
   std::uint64_t length;  // 0 unless kind is kRange, so that holds() is false for all others
   const void* target;    // the DevicePio or DeviceMmio, as the bus has it; the RouteIndex of a fork
-  std::uint32_t line;    // the range's line in every thread's book (books.h)
+  std::uint32_t cell;    // where every thread's book counts the range (books.h)
   Kind kind;
 
   // Of a range, or everything.
@@ -55,37 +58,59 @@ struct RouteIndex {
       return kNobodysRoute;
     return slots[slot];
   }
-  // The same, past all forks.
-  [[nodiscard]] const Route& find(std::uint64_t address) const noexcept {
-    const Route* route = &candidate(address);
-    while (route->kind == Route::Kind::kFork) {
-      route = &static_cast<const RouteIndex*>(route->target)->candidate(address);
-    }
-    return *route;
+};
+
+// The candidate past all forks.
+[[nodiscard]] inline const Route& resolve(const Route& candidate, std::uint64_t address) noexcept {
+  const Route* route = &candidate;
+  while (route->kind == Route::Kind::kFork) {
+    route = &static_cast<const RouteIndex*>(route->target)->candidate(address);
+  }
+  return *route;
+}
+
+// The way into one bus: one index, or, where devices of like size crowd in several places far from each other, up to
+// four, told apart without a branch to mispredict.
+struct BusIndex {
+  static constexpr std::size_t kSegments = 4;
+
+  RouteIndex whole;
+  const RouteIndex* segments = nullptr;               // instead of `whole`; kSegments of them
+  std::array<std::uint64_t, kSegments - 1> starts{};  // the lowest addresses of all but the first
+
+  [[nodiscard]] const Route& candidate(std::uint64_t address) const noexcept {
+    if (segments == nullptr) return whole.candidate(address);
+    std::size_t segment = 0;
+    for (const std::uint64_t start : starts) segment += address >= start ? 1u : 0u;
+    return segments[segment].candidate(address);
   }
 };
 
 // The immutable index of one bus: a radix tree that adapts its cut to where the ranges are, so that it is one level
-// deep for devices of like size, however many, and deeper only where small ranges crowd inside a wide stretch. Each
-// level resolves three bits or more, so 22 are the most.
+// deep for devices of like size, however many, in up to four places, and deeper only where small ranges crowd inside a
+// wide stretch otherwise. Each level resolves three bits or more, so 22 are the most.
 class RouteTable {
  public:
   // `ranges` ascend and do not overlap; their devices must live as long as the table is read.
-  explicit RouteTable(std::span<const Route> ranges);
+  explicit RouteTable(std::span<const Route> ranges, std::shared_ptr<SlotPool> pool = nullptr);
+  ~RouteTable();
   RouteTable(const RouteTable&) = delete;
   RouteTable& operator=(const RouteTable&) = delete;
 
-  [[nodiscard]] const RouteIndex& root() const noexcept { return root_; }
+  [[nodiscard]] const BusIndex& index() const noexcept { return index_; }
   // What it occupies, for bounding what waits to be reclaimed.
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
  private:
-  RouteIndex build(std::span<const Route> ranges, std::uint64_t low, std::uint64_t high, std::size_t least_slots);
+  struct Stretch;
+  RouteIndex build(const Stretch& stretch, std::uint64_t low, std::uint64_t high);
 
-  std::vector<std::unique_ptr<Route[]>> slots_;
+  const std::shared_ptr<SlotPool> pool_;
+  std::vector<SlotArray> slots_;
   std::deque<RouteIndex> forks_;
+  std::array<RouteIndex, BusIndex::kSegments> segments_;
   std::size_t bytes_ = sizeof(RouteTable);
-  RouteIndex root_;
+  BusIndex index_;
 };
 
 }  // namespace keel::detail

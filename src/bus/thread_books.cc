@@ -71,7 +71,7 @@ ThreadBooks& this_threads() {
 ThreadReady::ThreadReady(const std::shared_ptr<Books>& books)
     : once_(thread_ended ? std::make_unique<ThreadBooks>() : nullptr) {
   Book& book = (once_ ? *once_ : this_threads()).of(books);
-  view_ = {books.get(), book.counts(), &book};
+  view_ = {books.get(), book.cells(), &book};
   if (!once_ && rcu::has_fast_readers()) thread_view = view_;
 }
 

@@ -14,7 +14,7 @@ namespace keel::detail {
 // always where the inlined reader would be wrong (rcu.h).
 struct ThreadView {
   const Books* books = nullptr;
-  Book::Counts* counts = nullptr;
+  OwnedCounter* cells = nullptr;
   Book* book = nullptr;
 };
 extern constinit thread_local ThreadView thread_view;

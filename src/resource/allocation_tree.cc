@@ -5,29 +5,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <utility>
 
-#include "keel/base/check.h"
+#include "src/resource/allocation_node.h"
 
 namespace keel::detail {
 
 namespace {
-
-// A node with fewer looks for a sibling to merge with; together they leave room, so that the next insertion does not
-// split them again.
-constexpr unsigned kFew = AllocationTree::kSlots / 4;
-constexpr unsigned kMergedAtMost = AllocationTree::kSlots * 3 / 4;
-// Enough for 2^64 entries at the least fill the merging leaves.
-constexpr unsigned kMaxHeight = 32;
-
-// 1 + log2 of the largest power of two that fits, aligned to itself, into the `size` addresses from `first` on.
-std::uint8_t order_of(std::uint64_t first, std::uint64_t size) {
-  if (size == 0) return 0;
-  const auto order = static_cast<unsigned>(std::bit_width(size) - 1);
-  const std::uint64_t block = std::uint64_t{1} << order;
-  const std::uint64_t skipped = (0 - first) & (block - 1);
-  return static_cast<std::uint8_t>(size - block >= skipped ? order + 1 : order);
-}
 
 // The order below which no hole can fit: a range of n addresses aligned to 2^k holds a naturally aligned block of
 // 2^min(k, log2 n).
@@ -51,128 +34,6 @@ std::optional<std::uint64_t> fit(End end, Extent hole, const Want& want) {
   const std::uint64_t skipped = (0 - first) & mask;
   return last - first - want.last_offset >= skipped ? std::optional(first + skipped) : std::nullopt;
 }
-
-// What a node's slot holds, for moving it about.
-struct AllocationTree::Slot {
-  std::uint64_t key;
-  std::uint64_t hole;
-  Node::Link link;
-  std::uint32_t label;
-  std::uint8_t order;
-
-  static Slot get(const Node& node, unsigned i) {
-    return {node.key[i], node.hole[i], node.link[i], node.label[i], node.order[i]};
-  }
-  // What the parent of `node` keeps of it. Precondition: node.count > 0.
-  static Slot summary(Node& node) {
-    std::uint64_t hole = 0;
-    std::uint8_t order = 0;
-    for (unsigned i = 0; i < node.count; ++i) {
-      hole = std::max(hole, node.hole[i]);
-      order = std::max(order, node.order[i]);
-    }
-    return {node.key[0], hole, {.child = &node}, 0, order};
-  }
-  void put(Node& node, unsigned i) const {
-    node.key[i] = key;
-    node.hole[i] = hole;
-    node.link[i] = link;
-    node.label[i] = label;
-    node.order[i] = order;
-  }
-};
-
-namespace {
-
-// Calls f on each of the node's arrays.
-template <typename Node, typename F>
-void for_each_array(Node& node, F&& f) {
-  f(node.key);
-  f(node.hole);
-  f(node.link);
-  f(node.label);
-  f(node.order);
-}
-
-// Opens a gap at `at`. Precondition: the node is not full.
-template <typename Node>
-void open_slot(Node& node, unsigned at) {
-  for_each_array(node, [&](auto& array) {
-    std::copy_backward(array.begin() + at, array.begin() + node.count, array.begin() + node.count + 1);
-  });
-  ++node.count;
-}
-
-template <typename Node>
-void close_slot(Node& node, unsigned at) {
-  for_each_array(
-      node, [&](auto& array) { std::copy(array.begin() + at + 1, array.begin() + node.count, array.begin() + at); });
-  --node.count;
-}
-
-// Moves the slots of `from` from `begin` on to the end of `to`.
-template <typename Node>
-void move_tail(Node& from, unsigned begin, Node& to) {
-  const auto copy = [&](auto& source, auto& target) {
-    std::copy(source.begin() + begin, source.begin() + from.count, target.begin() + to.count);
-  };
-  copy(from.key, to.key);
-  copy(from.hole, to.hole);
-  copy(from.link, to.link);
-  copy(from.label, to.label);
-  copy(from.order, to.order);
-  to.count += from.count - begin;
-  from.count = begin;
-}
-
-template <typename Node>
-void set_hole(Node& node, unsigned i, std::uint64_t size) {
-  node.hole[i] = size;
-  node.order[i] = order_of(node.key[i] - size, size);
-}
-
-// How many keys are at most `address`.
-template <typename Node>
-unsigned count_up_to(const Node& node, std::uint64_t address) {
-  unsigned count = 0;
-  for (unsigned i = 0; i < node.count; ++i) count += node.key[i] <= address ? 1u : 0u;
-  return count;
-}
-
-}  // namespace
-
-// Nodes in chunks that double up to 64; freed nodes are reused first. Memory goes back when the arena does.
-class AllocationTree::Arena {
- public:
-  Node* get() {
-    if (free_.empty()) {
-      const std::size_t count = std::size_t{1} << std::min<std::size_t>(chunks_.size(), 6);
-      chunks_.push_back(std::make_unique<Node[]>(count));
-      nodes_ += count;
-      free_.reserve(nodes_);
-      for (std::size_t i = count; i > 0; --i) free_.push_back(&chunks_.back()[i - 1]);
-    }
-    Node* node = free_.back();
-    free_.pop_back();
-    node->count = 0;
-    return node;
-  }
-  void put(Node* node) noexcept { free_.push_back(node); }
-  [[nodiscard]] std::uint64_t memory() const noexcept {
-    return nodes_ * sizeof(Node) + free_.capacity() * sizeof(Node*) + chunks_.capacity() * sizeof(chunks_[0]);
-  }
-
- private:
-  std::vector<std::unique_ptr<Node[]>> chunks_;
-  std::vector<Node*> free_;
-  std::size_t nodes_ = 0;
-};
-
-// The way from the root to a slot of a leaf.
-struct AllocationTree::Path {
-  std::array<Node*, kMaxHeight> node;
-  std::array<unsigned, kMaxHeight> slot;
-};
 
 AllocationTree::AllocationTree(Extent managed) noexcept
     : managed_(managed), tail_(managed), arena_(std::make_unique<Arena>()), root_(arena_->get()) {}
@@ -305,80 +166,6 @@ bool AllocationTree::take_exact(Extent extent, std::uint32_t label) {
   return true;
 }
 
-// Puts `extent` into the hole before the slot that `path` leads to.
-void AllocationTree::insert_before(Path& path, Extent extent, std::uint32_t label) {
-  Node& leaf = *path.node[height_ - 1];
-  const unsigned i = path.slot[height_ - 1];
-  const std::uint64_t hole_first = leaf.key[i] - leaf.hole[i];
-  set_hole(leaf, i, leaf.key[i] - extent.last - 1);
-  const std::uint64_t before = extent.first - hole_first;
-  insert(path, {extent.first, before, {.last = extent.last}, label, order_of(hole_first, before)});
-}
-
-// Puts `extent` into the tail.
-void AllocationTree::append(Extent extent, std::uint32_t label) {
-  Path path;
-  Node* node = root_;
-  for (unsigned level = 0; level < height_; ++level) {
-    path.node[level] = node;
-    path.slot[level] = node->count;
-    if (level + 1 == height_) break;
-    --path.slot[level];
-    node = node->link[path.slot[level]].child;
-  }
-  const std::uint64_t hole_first = tail_->first;
-  const std::uint64_t before = extent.first - hole_first;
-  tail_.reset();
-  if (extent.last < managed_.last) tail_ = {extent.last + 1, managed_.last};
-  insert(path, {extent.first, before, {.last = extent.last}, label, order_of(hole_first, before)});
-}
-
-// Puts `slot` where `path` leads to, splitting full nodes on the way up. A node that fills at one end is split there,
-// so that ascending and descending allocation leave full nodes behind.
-void AllocationTree::insert(Path& path, Slot slot) {
-  ++size_;
-  for (unsigned level = height_ - 1;; --level) {
-    Node& node = *path.node[level];
-    const unsigned at = path.slot[level];
-    if (node.count < kSlots) {
-      open_slot(node, at);
-      slot.put(node, at);
-      return refresh(path, level);
-    }
-    const unsigned where = at <= 1 || at + 2 >= kSlots ? at : kSlots / 2;
-    Node& right = *arena_->get();
-    move_tail(node, where, right);
-    Node& target = at <= where && where < kSlots ? node : right;
-    const unsigned target_at = &target == &node ? at : at - where;
-    open_slot(target, target_at);
-    slot.put(target, target_at);
-    if (level == 0) {
-      check(height_ < kMaxHeight, "the allocation tree is too high");
-      Node& root = *arena_->get();
-      Slot::summary(node).put(root, 0);
-      Slot::summary(right).put(root, 1);
-      root.count = 2;
-      root_ = &root;
-      ++height_;
-      return;
-    }
-    Slot::summary(node).put(*path.node[level - 1], path.slot[level - 1]);
-    slot = Slot::summary(right);
-    ++path.slot[level - 1];
-  }
-}
-
-// Brings what the ancestors of path.node[level] keep of it up to date.
-void AllocationTree::refresh(const Path& path, unsigned level) {
-  for (; level > 0; --level) {
-    const Slot now = Slot::summary(*path.node[level]);
-    Node& parent = *path.node[level - 1];
-    const unsigned i = path.slot[level - 1];
-    if (parent.key[i] == now.key && parent.hole[i] == now.hole && parent.order[i] == now.order) return;
-    now.put(parent, i);
-  }
-}
-
 // Giving back.
 
 std::optional<std::uint32_t> AllocationTree::release(Extent extent) {
@@ -400,63 +187,36 @@ std::optional<std::uint32_t> AllocationTree::release(Extent extent) {
   return label;
 }
 
-// The addresses of the entry that `path` leads to, and of the hole before it, become part of the hole after it.
-void AllocationTree::give_hole_to_successor(const Path& path) {
-  Node& leaf = *path.node[height_ - 1];
-  const unsigned i = path.slot[height_ - 1];
-  const std::uint64_t first = leaf.key[i] - leaf.hole[i];
-  if (i + 1 < leaf.count) {
-    set_hole(leaf, i + 1, leaf.key[i + 1] - first);
-    return;
-  }
-  Path next = path;
-  if (!step_to_next_leaf(next)) {
-    tail_ = {first, managed_.last};
-    return;
-  }
-  Node& neighbour = *next.node[height_ - 1];
-  set_hole(neighbour, 0, neighbour.key[0] - first);
-  refresh(next, height_ - 1);
+// Checking.
+
+bool AllocationTree::consistent() const {
+  std::optional<std::uint64_t> previous_last;
+  if (size_ == 0) return height_ == 1 && root_->count == 0 && tail_ == managed_;
+  if (!consistent_below(*root_, 0, previous_last)) return false;
+  return *previous_last == managed_.last ? !tail_ : tail_ == Extent{*previous_last + 1, managed_.last};
 }
 
-// Takes the slot that `path` leads to out of its leaf, and with it nodes that have become empty or small.
-void AllocationTree::remove(Path& path) {
-  --size_;
-  unsigned level = height_ - 1;
-  close_slot(*path.node[level], path.slot[level]);
-  for (; level > 0 && path.node[level]->count < kFew; --level) {
-    if (!merge_with_sibling(*path.node[level - 1], path.slot[level - 1])) break;
+// The bounds of `node` are recomputed here the plain way, not by Slot::summary, which is under test.
+bool AllocationTree::consistent_below(Node& node, unsigned level, std::optional<std::uint64_t>& previous_last) const {
+  if (node.count == 0 || node.count > kSlots) return false;
+  for (unsigned i = 0; i < node.count; ++i) {
+    if (level + 1 < height_) {
+      Node& child = *node.link[i].child;
+      if (!consistent_below(child, level + 1, previous_last)) return false;
+      const auto largest = [&](const auto& array) {
+        return *std::max_element(array.begin(), array.begin() + child.count);
+      };
+      if (node.key[i] != child.key[0] || node.hole[i] != largest(child.hole) || node.order[i] != largest(child.order))
+        return false;
+      continue;
+    }
+    const std::uint64_t hole_first = previous_last ? *previous_last + 1 : managed_.first;
+    if (node.key[i] < hole_first || (previous_last && *previous_last >= node.key[i])) return false;
+    if (node.hole[i] != node.key[i] - hole_first || node.order[i] != order_of(hole_first, node.hole[i])) return false;
+    if (node.link[i].last < node.key[i] || node.link[i].last > managed_.last) return false;
+    previous_last = node.link[i].last;
   }
-  refresh(path, level);
-  while (height_ > 1 && root_->count == 1) {
-    Node* only = root_->link[0].child;
-    arena_->put(root_);
-    root_ = only;
-    --height_;
-  }
-  if (root_->count == 0) height_ = 1;
-}
-
-// Joins the child at `slot` with one of its neighbours, or drops it when it is empty; false when it stays.
-bool AllocationTree::merge_with_sibling(Node& parent, unsigned slot) {
-  Node& child = *parent.link[slot].child;
-  if (child.count == 0) {
-    arena_->put(&child);
-    close_slot(parent, slot);
-    return true;
-  }
-  for (const unsigned left : {slot, slot - 1}) {
-    if (left + 1 >= parent.count || left > slot) continue;
-    Node& a = *parent.link[left].child;
-    Node& b = *parent.link[left + 1].child;
-    if (a.count + b.count > kMergedAtMost) continue;
-    move_tail(b, 0, a);
-    Slot::summary(a).put(parent, left);
-    close_slot(parent, left + 1);
-    arena_->put(&b);
-    return true;
-  }
-  return false;
+  return true;
 }
 
 }  // namespace keel::detail

@@ -104,6 +104,10 @@ void VcpuThread::serve(kvm::Exit& exit) {
 void VcpuThread::serve(const kvm::PioExit& exit) {
   const bool read = exit.direction == kvm::Direction::kRead;
   count(read ? ExitKind::kPioRead : ExitKind::kPioWrite);
+  if (read)
+    ports_.count_read(exit.port);
+  else
+    ports_.count_write(exit.port);
   for (std::uint32_t i = 0; i < exit.count; ++i) {
     const auto data = exit.data.subspan(std::size_t{i} * exit.size, exit.size);
     if (read)

@@ -14,6 +14,7 @@
 #include "keel/base/error.h"
 #include "keel/kvm/vcpu.h"
 #include "keel/vmm/exit_counts.h"
+#include "keel/vmm/port_exits.h"
 
 namespace keel {
 
@@ -32,6 +33,7 @@ class VcpuThread {
   void join();
 
   [[nodiscard]] ExitCounts counts() const noexcept;
+  [[nodiscard]] const PortExitCounter& ports() const noexcept { return ports_; }
   [[nodiscard]] std::optional<std::chrono::nanoseconds> first_run_at() const noexcept;
 
  private:
@@ -47,6 +49,7 @@ class VcpuThread {
   Machine& machine_;
   std::thread thread_;
   std::array<std::atomic<std::uint64_t>, kExitKindNames.size()> counts_ = {};
+  PortExitCounter ports_;
   std::atomic<std::int64_t> first_run_at_ = 0;  // nanoseconds of the monotonic clock; 0 before the first run
 };
 

@@ -3,11 +3,15 @@
 
 #include "tools/keel/run_stats.h"
 
+#include <algorithm>
+#include <span>
+
 #include <fmt/format.h>
 
 #include "tools/keel/ledger_report.h"
 #include "keel/vmm/exit_counts.h"
 #include "keel/vmm/host_usage.h"
+#include "keel/vmm/port_exits.h"
 
 namespace keel::tool {
 namespace {
@@ -31,6 +35,20 @@ void print_exits(std::FILE* out, const ExitCounts& counts) {
   }
 }
 
+// A guest may touch all 65,536.
+constexpr std::size_t kMostPorts = 32;
+
+void print_ports(std::FILE* out, std::span<const PortExits> ports) {
+  if (ports.empty()) return;
+  fmt::print(out, "  by port {:>14} {:>10}\n", "reads", "writes");
+  for (const PortExits& exits : ports.first(std::min(ports.size(), kMostPorts)))
+    fmt::print(out, "  {:<12} {:>9} {:>10}\n", fmt::format("{}", exits.port), exits.reads, exits.writes);
+  if (ports.size() <= kMostPorts) return;
+  std::uint64_t rest = 0;
+  for (const PortExits& exits : ports.subspan(kMostPorts)) rest += exits.total();
+  fmt::print(out, "  and {} exits to {} other ports\n", rest, ports.size() - kMostPorts);
+}
+
 void print_memory(std::FILE* out, const GuestMemory& memory) {
   const auto usage = measure_host_usage(memory);
   if (!usage) {
@@ -47,6 +65,7 @@ void print_memory(std::FILE* out, const GuestMemory& memory) {
 void print_stats(std::FILE* out, const Machine& machine, std::chrono::nanoseconds process_started_at) {
   print_start_time(out, machine, process_started_at);
   print_exits(out, machine.exit_counts());
+  print_ports(out, machine.exits_by_port());
   print_ledger(out, machine.io().ledger());
   print_memory(out, machine.memory());
 }

@@ -16,7 +16,7 @@ namespace keel {
 // The ledger of a machine's accesses: plain values, a picture taken while it runs (IoManager::ledger). Counts are
 // exact once the threads that dispatch are at rest; a picture taken meanwhile may miss the access under way.
 
-// How often, and how long inside the device. Time is measured for each of the first 64 accesses of a range by a thread
+// How often, and how long inside the device. Time is measured for each of the first 16 accesses of a range by a thread
 // in a direction and for every 256th after, and scaled to the count.
 struct AccessTotals {
   std::uint64_t count = 0;

@@ -10,9 +10,9 @@
 
 #include "keel/base/address.h"
 #include "keel/base/error.h"
-#include "keel/base/event_fd.h"
 #include "keel/base/unique_fd.h"
-#include "keel/interrupt/interrupt.h"
+#include "keel/bus/doorbell.h"
+#include "keel/kvm/irq_calls.h"
 #include "keel/memory/guest_memory.h"
 
 namespace keel::kvm {
@@ -35,22 +35,18 @@ class Vm {
   // `index` is also the local APIC id.
   [[nodiscard]] Result<Vcpu> create_vcpu(unsigned index) const;
 
-  // An edge-triggered pin as a wire: raise() from the lowered state sends one edge through an irqfd, lower() re-arms
-  // it.
-  [[nodiscard]] Result<std::unique_ptr<LevelInterrupt>> edge_pin(Gsi gsi) const;
+  // The interrupt calls on this machine, once it has its irqchip; kvm::Interrupts makes interrupts of them.
+  [[nodiscard]] std::shared_ptr<IrqCalls> irq_calls() const;
 
-  // A level-triggered pin as a wire, for one device alone.
-  [[nodiscard]] Result<std::unique_ptr<LevelInterrupt>> level_pin(Gsi gsi) const;
-
-  // Lets `event` raise an edge on `gsi` from the kernel, with no exit and no system call but the signal itself.
-  Result<void> add_irqfd(const EventFd& event, Gsi gsi) const;
-  Result<void> remove_irqfd(const EventFd& event, Gsi gsi) const;
+  // Its ioeventfds.
+  [[nodiscard]] std::unique_ptr<DoorbellHost> doorbells() const;
 
  private:
   friend class System;
-  Vm(UniqueFd fd, std::size_t run_size) noexcept : fd_(std::move(fd)), run_size_(run_size) {}
+  friend class IoEvent;
+  Vm(UniqueFd fd, std::size_t run_size) : fd_(std::make_shared<const UniqueFd>(std::move(fd))), run_size_(run_size) {}
 
-  UniqueFd fd_;
+  std::shared_ptr<const UniqueFd> fd_;  // shared with what makes calls on it
   std::size_t run_size_;
 };
 

@@ -31,7 +31,7 @@ inline constexpr std::uint64_t kFeatureEventIdx = 1ull << 29;
 inline constexpr std::uint64_t kFeatureVersion1 = 1ull << 32;
 inline constexpr std::uint64_t kFeatureAccessPlatform = 1ull << 33;
 inline constexpr std::uint64_t kFeatureRingReset = 1ull << 40;
-inline constexpr std::uint64_t kDeviceFeatures = ((1ull << 24) - 1) | ~((1ull << 50) - 1);
+inline constexpr std::uint64_t kDeviceFeatureBits = ((1ull << 24) - 1) | ~((1ull << 50) - 1);
 
 // 2.7: split virtqueues.
 inline constexpr std::uint16_t kMaxQueueSize = 32768;

@@ -16,7 +16,7 @@ Route route(std::uint64_t first, std::uint64_t last) {
   return {.first = first,
           .length = last - first + 1,
           .target = nullptr,
-          .line = 0,
+          .cell = 0,
           .kind = last - first == ~0ull ? Route::Kind::kEverything : Route::Kind::kRange};
 }
 
@@ -38,8 +38,11 @@ struct Shape {
 };
 Shape shape(const std::vector<Route>& ranges) {
   const RouteTable table(ranges);
+  const BusIndex& index = table.index();
   std::size_t slots = 0;
-  const std::size_t levels = depth(table.root(), slots);
+  if (index.segments == nullptr) return {depth(index.whole, slots), slots};
+  std::size_t levels = 0;
+  for (std::size_t i = 0; i < BusIndex::kSegments; ++i) levels = std::max(levels, depth(index.segments[i], slots));
   return {levels, slots};
 }
 
@@ -55,7 +58,7 @@ void expect_right(const std::vector<Route>& ranges) {
   for (const std::uint64_t address : addresses) {
     const auto it = std::ranges::find_if(
         ranges, [&](const Route& range) { return range.first <= address && address <= range.last(); });
-    const Route& found = table.root().find(address);
+    const Route& found = resolve(table.index().candidate(address), address);
     ASSERT_EQ(found.claims(address, 1), it != ranges.end()) << std::hex << address;
     if (it != ranges.end()) {
       ASSERT_EQ(found.first, it->first) << std::hex << address;
@@ -86,7 +89,7 @@ TEST(Route, HoldsAnAccessWhole) {
 TEST(RouteTable, OfNothingHoldsNothing) {
   const RouteTable table({});
   for (const std::uint64_t address : {0ull, 1ull << 63, ~0ull}) {
-    EXPECT_FALSE(table.root().find(address).claims(address, 1));
+    EXPECT_FALSE(resolve(table.index().candidate(address), address).claims(address, 1));
   }
 }
 
@@ -105,15 +108,40 @@ TEST(RouteTable, IsOneLevelDeepForDevicesOfLikeSizeHoweverMany) {
   }
 }
 
-// A machine as machines are: ports of one byte to a page, a few windows below 4 GiB, wide BARs far above.
+// Machines as machines are: ports of one byte to a page; windows below 4 GiB, wide BARs far above.
+TEST(RouteTable, IsOneLevelDeepForTheLayoutsOfRealMachines) {
+  const std::vector<Route> ports{route(0x40, 0x43),   route(0x60, 0x60),   route(0x61, 0x61),   route(0x64, 0x64),
+                                 route(0x70, 0x71),   route(0x80, 0x80),   route(0x2f8, 0x2ff), route(0x3f8, 0x3ff),
+                                 route(0x600, 0x60b), route(0xcf8, 0xcf8), route(0xcfc, 0xcff)};
+  EXPECT_EQ(shape(ports).levels, 1u);
+  expect_right(ports);
+
+  std::vector<Route> memory;
+  for (std::uint64_t i = 0; i < 32; ++i) memory.push_back(route(0xd0000000 + i * 0x1000, 0xd0000fff + i * 0x1000));
+  memory.push_back(route(0xfec00000, 0xfec00fff));
+  memory.push_back(route(0xfed00000, 0xfed003ff));
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    memory.push_back(route(0x40'0000'0000 + i * 0x1000'0000, 0x40'0fff'ffff + i * 0x1000'0000));
+  }
+  EXPECT_EQ(shape(memory).levels, 1u);
+  expect_right(memory);
+
+  std::vector<Route> many;
+  for (std::uint64_t i = 0; i < 4096; ++i) many.push_back(route(0xd0000000 + i * 0x1000, 0xd0000fff + i * 0x1000));
+  many.push_back(route(0xfec00000, 0xfec003ff));
+  many.push_back(route(0x40'0000'0000, 0x40'ffff'ffff));
+  EXPECT_EQ(shape(many).levels, 1u);
+  EXPECT_LE(shape(many).slots, 2u * 4096);
+}
+
+// More places than there are segments, one of them crowded: the crowd still has a level for itself.
 TEST(RouteTable, GoesDeeperWhereSmallRangesCrowdInAWideStretch) {
-  const std::vector<Route> machine{
-      route(0xa0000, 0xbffff),       route(0xb0000000, 0xbfffffff),         route(0xd0000000, 0xd0000fff),
-      route(0xd0001000, 0xd0001fff), route(0xfec00000, 0xfec003ff),         route(0xfed00000, 0xfed003ff),
-      route(0xfee00000, 0xfeefffff), route(0x40'0000'0000, 0x40'ffff'ffff), route(0x41'0000'0000, 0x41'0000'3fff),
-  };
-  EXPECT_LE(shape(machine).levels, 4u);
-  expect_right(machine);
+  std::vector<Route> ranges;
+  for (std::uint64_t i = 0; i < 12; ++i) ranges.push_back(route(i << 40, (i << 40) + 0xff));
+  for (std::uint64_t i = 0; i < 1000; ++i) ranges.push_back(route((13ull << 40) + i * 64, (13ull << 40) + i * 64 + 63));
+  EXPECT_LE(shape(ranges).levels, 3u);
+  EXPECT_LE(shape(ranges).slots, 4000u);
+  expect_right(ranges);
 }
 
 // Each range half as far from the top as the one before: the worst that a power-of-two cut can meet.

@@ -12,57 +12,13 @@
 
 #include <gtest/gtest.h>
 
-#include "unit/resource/address_model.h"
+#include "unit/resource/address_pair.h"
 #include "keel/resource/address_allocator.h"
 
 namespace keel {
 namespace {
 
-template <typename A>
-struct Pair {
-  explicit Pair(Range<A> managed) : real("space", managed), model(managed) {}
-
-  // The range both agreed on.
-  std::optional<Range<A>> allocate(const AddressRequest<A>& request) {
-    const auto expected = model.allocate(request);
-    const auto got = real.allocate(request);
-    agreed = agreed && got.has_value() == expected.has_value() && (!got || *got == *expected);
-    return expected;
-  }
-  bool free(Range<A> range) {
-    const bool expected = model.free(range);
-    agreed = agreed && real.free(range).has_value() == expected;
-    return expected;
-  }
-  bool update(Range<A> old, Range<A> now) {
-    const bool expected = model.update(old, now);
-    agreed = agreed && real.update(old, now).has_value() == expected;
-    return expected;
-  }
-  // Allocations are the model's, and with the holes they cover the managed range without gap or overlap; no two holes
-  // are neighbours.
-  void compare() {
-    std::map<A, A> taken;
-    std::optional<A> previous_last;
-    bool previous_was_hole = false;
-    real.for_each([&](Range<A> range, const std::string_view* owner) {
-      if (owner != nullptr) taken.emplace(range.first(), range.last());
-      agreed = agreed && (previous_last ? range.first() == previous_last->checked_add(1)
-                                        : range.first() == real.managed().first());
-      agreed = agreed && !(previous_was_hole && owner == nullptr);
-      previous_was_hole = owner == nullptr;
-      previous_last = range.last();
-    });
-    agreed = agreed && previous_last == real.managed().last() && taken == model.taken() &&
-             real.allocation_count() == taken.size();
-  }
-
-  AddressAllocator<A> real;
-  test::AddressModel<A> model;
-  bool agreed = true;
-};
-
-using PioPair = Pair<PioAddress>;
+using PioPair = test::AddressPair<PioAddress>;
 using PioRequest = AddressRequest<PioAddress>;
 
 PioRange ports(unsigned first, unsigned last) {
@@ -183,7 +139,7 @@ void check_random_history(Range<A> managed, std::uint64_t max_size, unsigned liv
   std::mt19937_64 random(seed);
   const auto below = [&random](std::uint64_t bound) { return random() % bound; };
   const auto somewhere = [&] { return A(static_cast<Value>(managed.first().value() + below(managed.size()))); };
-  Pair<A> pair(managed);
+  test::AddressPair<A> pair(managed);
   std::vector<Range<A>> got;
   for (unsigned step = 0; step < steps; ++step) {
     const bool shrink = got.size() >= live || (step / live % 3 == 1 && !got.empty());

@@ -74,6 +74,8 @@ class AllocationTree {
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
   // Bytes of heap held.
   [[nodiscard]] std::uint64_t memory() const noexcept;
+  // Whether all that the tree keeps twice agrees, for tests: order, holes, what inner nodes know of those below.
+  [[nodiscard]] bool consistent() const;
 
  private:
   struct Node;
@@ -83,6 +85,8 @@ class AllocationTree {
 
   template <typename Visit>
   static void for_each(const Node& node, unsigned height, Visit& visit);
+
+  bool consistent_below(Node& node, unsigned level, std::optional<std::uint64_t>& previous_last) const;
 
   template <End kEnd>
   std::optional<std::uint64_t> seek(Path& path, const Want& want) const;
@@ -96,11 +100,19 @@ class AllocationTree {
 
   void insert_before(Path& path, Extent extent, std::uint32_t label);
   void append(Extent extent, std::uint32_t label);
-  void insert(Path& path, Slot slot);
+  bool insert(Path& path, const Slot& slot);
+  void insert_splitting(Path& path, Slot slot);
+  void grow_root(Node& left, Node& right);
+
   void refresh(const Path& path, unsigned level);
-  void remove(Path& path);
-  bool merge_with_sibling(Node& parent, unsigned slot);
+  void raise(const Path& path, std::uint64_t hole, std::uint8_t order);
+  void lower(const Path& path, std::uint64_t hole, std::uint8_t order);
+  void rekey(const Path& path);
+
   void give_hole_to_successor(const Path& path);
+  void remove(Path& path);
+  void shrink(const Path& path);
+  bool merge_with_sibling(Node& parent, unsigned slot);
 
   Extent managed_;
   std::optional<Extent> tail_;  // the hole after the last entry
