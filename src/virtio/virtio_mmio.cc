@@ -56,6 +56,15 @@ void VirtioMmio::released() noexcept {
   signals_->line().unplug();
 }
 
+std::vector<MmioDoorbell> VirtioMmio::mmio_doorbells(MmioRange range) const {
+  std::vector<MmioDoorbell> doorbells;
+  if (range.last_offset() < kQueueNotify) return doorbells;
+  const MmioAddress at(range.first().value() + kQueueNotify);
+  for (std::size_t queue = 0; queue < device_->queue_sizes().size(); ++queue)
+    doorbells.push_back({.address = at, .value = queue, .size = 4});
+  return doorbells;
+}
+
 void VirtioMmio::mmio_read(MmioAddress /*base*/, std::uint64_t offset, std::span<std::uint8_t> data) {
   if (offset >= kConfig) {
     device_->read_config(offset - kConfig, data);

@@ -63,7 +63,8 @@ Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, Gues
                                                  .power = *machine,
                                                  .console = console,
                                                  .serial_room = machine->serial_room_,
-                                                 .clock = clock}));
+                                                 .clock = clock},
+                                                image.config));
   KEEL_TRY_VOID(machine->platform_->describe(machine->memory_, cpus));
   KEEL_TRY_VOID(machine->create_vcpus(system, image.entry, cpus));
   return machine;

@@ -74,7 +74,8 @@ Result<MachineMap> map_machine(const GuestImage& image) {
                                                   .power = nobody,
                                                   .console = nobody,
                                                   .serial_room = serial_room,
-                                                  .clock = clock}));
+                                                  .clock = clock},
+                                                 image.config));
   return platform->map();
 }
 

@@ -21,6 +21,7 @@ void MachineOptions::add_to(CLI::App& command) {
       ->type_name("SIZE")
       ->capture_default_str();
   command.add_option("--cpus", config_.cpus, "number of vCPUs")->type_name("N")->capture_default_str();
+  command.add_flag("--rng", config_.rng, "give the guest the host's entropy (virtio-rng)");
 }
 
 Result<MachineConfig> MachineOptions::config() const {

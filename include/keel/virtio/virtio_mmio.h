@@ -9,10 +9,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "keel/base/error.h"
 #include "keel/base/event_loop.h"
 #include "keel/bus/device_io.h"
+#include "keel/bus/doorbell.h"
 #include "keel/device/device.h"
 #include "keel/memory/guest_memory.h"
 #include "keel/virtio/virtio_device.h"
@@ -36,7 +38,10 @@ class QueueKicks;
 //
 // Registers take aligned accesses of 4 bytes (4.2.2.2); others read all ones and write nowhere, and what the
 // specification leaves free reads 0. The configuration space takes any. From any thread.
-class VirtioMmio final : public Device, public DeviceMmio, public std::enable_shared_from_this<VirtioMmio> {
+class VirtioMmio final : public Device,
+                         public DeviceMmio,
+                         public DoorbellSource,
+                         public std::enable_shared_from_this<VirtioMmio> {
  public:
   // Notifications reach `device` on `loop`. `memory` and `loop` outlive this. Errors: those of EventFd::create() and
   // EventLoop::watch().
@@ -58,6 +63,9 @@ class VirtioMmio final : public Device, public DeviceMmio, public std::enable_sh
   // Resets the device: the driver is gone.
   void released() noexcept override;
   [[nodiscard]] std::shared_ptr<DeviceMmio> mmio() override { return shared_from_this(); }
+
+  // DoorbellSource: one per queue.
+  [[nodiscard]] std::vector<MmioDoorbell> mmio_doorbells(MmioRange range) const override;
 
   // DeviceMmio.
   void mmio_read(MmioAddress base, std::uint64_t offset, std::span<std::uint8_t> data) override;

@@ -25,6 +25,9 @@ struct MachineConfig {
   // Bytes of guest RAM, whole pages.
   std::uint64_t memory_size = kDefaultMemory;
   unsigned cpus = 1;
+
+  // Virtio devices.
+  bool rng = false;  // entropy of the host's
 };
 
 // Ahead of every command line. A panic restarts the machine at once, through the keyboard controller (one port write),

@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#include "src/vmm/virtio_devices.h"
+
+#include <utility>
+
+#include "keel/arch/x86_64/memory_map.h"
+#include "keel/base/try.h"
+#include "keel/devices/virtio_rng.h"
+#include "keel/virtio/virtio_mmio.h"
+
+namespace keel {
+namespace {
+
+// The pins that no device of a PC has by custom, and those that most PCs' devices have and this one's do not.
+constexpr IdRange<Gsi> kIrqs = IdRange<Gsi>::constant(5, 23);
+
+}  // namespace
+
+Result<void> VirtioDevices::attach_all(const MachineConfig& config) {
+  if (config.rng) {
+    KEEL_TRY(auto rng, VirtioRng::create(entropy_, wiring_.clock, wiring_.loop));
+    KEEL_TRY_VOID(attach("rng0", std::move(rng)));
+  }
+  return {};
+}
+
+Result<void> VirtioDevices::attach(std::string_view id, std::shared_ptr<VirtioDevice> device) {
+  if (!manager_) {
+    KEEL_TRY(manager_, MmioDeviceManager::create(wiring_.devices, {.windows = x86_64::kMmioWindow32, .irqs = kIrqs}));
+  }
+  KEEL_TRY(auto transport, VirtioMmio::create(std::move(device), wiring_.memory, wiring_.loop));
+  KEEL_TRY_VOID(manager_->add(id, std::move(transport)));
+  return {};
+}
+
+std::vector<x86_64::AcpiDevice> VirtioDevices::acpi_devices() const {
+  std::vector<x86_64::AcpiDevice> devices;
+  if (!manager_) return devices;
+  for (const MmioDeviceInfo& info : manager_->infos()) {
+    const auto index = static_cast<unsigned>(devices.size());
+    devices.push_back(x86_64::acpi_virtio_mmio(index, info.window, info.irq));
+  }
+  return devices;
+}
+
+}  // namespace keel

@@ -1,0 +1,52 @@
+// SPDX-FileCopyrightText: The Keel authors
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "keel/arch/x86_64/acpi/device.h"
+#include "keel/base/clock.h"
+#include "keel/base/error.h"
+#include "keel/base/event_loop.h"
+#include "keel/device/device_manager.h"
+#include "keel/devices/entropy_source.h"
+#include "keel/memory/guest_memory.h"
+#include "keel/virtio/mmio_device_manager.h"
+#include "keel/virtio/virtio_device.h"
+#include "keel/vmm/machine_config.h"
+
+namespace keel {
+
+// The machine's virtio devices, each behind virtio-mmio.
+class VirtioDevices {
+ public:
+  // All of it outlives this.
+  struct Wiring {
+    DeviceManager& devices;
+    const GuestMemory& memory;
+    EventLoop& loop;  // where all of them work
+    const Clock& clock;
+  };
+
+  explicit VirtioDevices(const Wiring& wiring) noexcept : wiring_(wiring) {}
+
+  // Makes and attaches every device that `config` names. Errors name the device.
+  Result<void> attach_all(const MachineConfig& config);
+  // Attaches one. The id tells devices of one type apart.
+  Result<void> attach(std::string_view id, std::shared_ptr<VirtioDevice> device);
+
+  // How the guest is told of them.
+  [[nodiscard]] std::vector<x86_64::AcpiDevice> acpi_devices() const;
+
+ private:
+  const Wiring wiring_;
+  HostEntropy entropy_;
+  std::optional<MmioDeviceManager> manager_;  // from the first device on
+};
+
+}  // namespace keel
