@@ -3,6 +3,8 @@
 
 #include "tools/keel/machine_options.h"
 
+#include <unistd.h>
+
 #include "keel/base/try.h"
 
 namespace keel::tool {
@@ -22,11 +24,14 @@ void MachineOptions::add_to(CLI::App& command) {
       ->capture_default_str();
   command.add_option("--cpus", config_.cpus, "number of vCPUs")->type_name("N")->capture_default_str();
   command.add_flag("--rng", config_.rng, "give the guest the host's entropy (virtio-rng)");
+  command.add_flag("--console", console_,
+                   "type into a virtio console (hvc0) instead of the serial port; both print here");
 }
 
 Result<MachineConfig> MachineOptions::config() const {
   MachineConfig result = config_;
   KEEL_TRY(result.memory_size, parse_memory_size(memory_));
+  if (console_) result.console_output = STDOUT_FILENO;
   return result;
 }
 

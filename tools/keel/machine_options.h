@@ -22,6 +22,7 @@ class MachineOptions {
  private:
   MachineConfig config_;
   std::string memory_ = "512M";
+  bool console_ = false;
 };
 
 }  // namespace keel::tool

@@ -28,6 +28,8 @@ struct MachineConfig {
 
   // Virtio devices.
   bool rng = false;  // entropy of the host's
+  // A console (hvc0) that prints to this descriptor, which stays open as long as the machine.
+  std::optional<int> console_output;
 };
 
 // Ahead of every command line. A panic restarts the machine at once, through the keyboard controller (one port write),
