@@ -4,14 +4,17 @@ include(CMakePackageConfigHelpers)
 
 set(keel_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/keel)
 set(keel_installed keel keel_x86_64)
+# Headers without a target that implements them stay at home.
+set(keel_headers_left_out PATTERN vmm EXCLUDE)
 set_target_properties(keel_x86_64 PROPERTIES EXPORT_NAME x86_64)
 if(KEEL_VMM)
   list(APPEND keel_installed keel_kvm)
   set_target_properties(keel_kvm PROPERTIES EXPORT_NAME kvm)
+else()
+  list(APPEND keel_headers_left_out PATTERN kvm EXCLUDE)
 endif()
 install(TARGETS ${keel_installed} EXPORT keel-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/keel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-  PATTERN "vmm" EXCLUDE)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/keel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} ${keel_headers_left_out})
 install(EXPORT keel-targets NAMESPACE keel:: DESTINATION ${keel_cmake_dir})
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/keel-config.cmake.in ${PROJECT_BINARY_DIR}/keel-config.cmake
   INSTALL_DESTINATION ${keel_cmake_dir})

@@ -1,12 +1,17 @@
 # SPDX-FileCopyrightText: The Keel authors
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+# An installed library must link with another compiler than the one that made it: machine code beside g++'s bytecode.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(CMAKE_CXX_COMPILE_OPTIONS_IPO -flto=auto -ffat-lto-objects)
+endif()
+
 # Flags for every target of this project; none of them reach those who link the library.
 function(keel_configure target)
   target_compile_features(${target} PUBLIC cxx_std_23)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
-    -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast -Wcast-align -Wnull-dereference
+    -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast -Wcast-align
     $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety> $<$<BOOL:${KEEL_WERROR}>:-Werror>
     -ffunction-sections -fdata-sections)
   if(KEEL_SANITIZE)

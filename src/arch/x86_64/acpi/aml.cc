@@ -4,6 +4,7 @@
 #include "keel/arch/x86_64/acpi/aml.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 
 #include "keel/base/check.h"
@@ -73,7 +74,7 @@ Bytes named(std::initializer_list<std::uint8_t> op, std::string_view segment, co
 }  // namespace
 
 void append(Bytes& to, std::span<const std::uint8_t> more) {
-  to.insert(to.end(), more.begin(), more.end());
+  std::ranges::copy(more, std::back_inserter(to));
 }
 
 bool is_name_segment(std::string_view text) noexcept {
@@ -103,7 +104,7 @@ Bytes integer(std::uint64_t value) {
 Bytes string(std::string_view text) {
   check(std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; }), "an AML string is printable ASCII");
   Bytes bytes = {kStringPrefix};
-  bytes.insert(bytes.end(), text.begin(), text.end());
+  std::ranges::copy(text, std::back_inserter(bytes));
   bytes.push_back(0);
   return bytes;
 }

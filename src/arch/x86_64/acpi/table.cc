@@ -3,10 +3,13 @@
 
 #include "keel/arch/x86_64/acpi/table.h"
 
+#include <algorithm>
 #include <bit>
+#include <iterator>
 #include <numeric>
 
 #include "keel/base/check.h"
+#include "keel/base/little_endian.h"
 
 namespace keel::x86_64 {
 namespace {
@@ -48,7 +51,7 @@ AcpiTable& AcpiTable::add_zeros(std::size_t count) {
 }
 
 AcpiTable& AcpiTable::add_bytes(std::span<const std::uint8_t> bytes) {
-  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+  std::ranges::copy(bytes, std::back_inserter(bytes_));
   return *this;
 }
 

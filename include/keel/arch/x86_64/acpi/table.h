@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "keel/base/address.h"
-#include "keel/base/little_endian.h"
 
 namespace keel::x86_64 {
 
@@ -28,9 +27,8 @@ class AcpiTable {
 
   template <std::unsigned_integral T>
   AcpiTable& add(T value) {
-    const std::size_t at = bytes_.size();
-    bytes_.resize(at + sizeof(T));
-    store_le_at(std::span(bytes_), at, value);
+    for (unsigned i = 0; i < sizeof(T); ++i)
+      bytes_.push_back(static_cast<std::uint8_t>(std::uint64_t{value} >> (8 * i)));
     return *this;
   }
   AcpiTable& add_zeros(std::size_t count);
