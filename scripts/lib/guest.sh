@@ -34,3 +34,14 @@ guest_initramfs() {
   guest_initrd=$keel_root/build/guest/$name.cpio
   initramfs_build "$guest_initrd" "$kernel_dir" "$keel_root/scripts/guest/init-$name" "$@"
 }
+
+# The drivers of a guest's disks and networks, and ext4 on them.
+readonly -a guest_io_modules=(virtio_mmio virtio_blk virtio_net virtio_rng ext4)
+
+# guest_io_initramfs [OPTION…]: the same around init-io, with those modules.
+guest_io_initramfs() {
+  local module
+  local -a options=()
+  for module in "${guest_io_modules[@]}"; do options+=(--module "$module"); done
+  guest_initramfs io "${options[@]}" "$@"
+}

@@ -157,12 +157,13 @@ Result<std::unique_ptr<NetBackend>> start_user_network(const UserNetworkOptions&
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0)
     return std::unexpected(system_error(errno, "user-mode networking: socketpair"));
   UniqueFd ours(ends[0]);
-  const UniqueFd theirs(ends[1]);
+  UniqueFd theirs(ends[1]);
   // As much as the host allows.
   for (const int end : ends) ::setsockopt(end, SOL_SOCKET, SO_SNDBUF, &kSocketBuffer, sizeof(kSocketBuffer));
   // dup2 to its own number would leave it closed at exec.
   if (theirs.get() == 3) return fail(ErrorCode::kInvalidState, "standard descriptors of this process are closed");
   KEEL_TRY(Child child, spawn(program, theirs.get(), options.forwards));
+  theirs.reset();  // so that its end is an end
   KEEL_TRY_VOID(await_ready(ours.get(), program));
   std::vector<UniqueFd> sockets;
   sockets.push_back(std::move(ours));
