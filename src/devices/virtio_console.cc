@@ -67,11 +67,6 @@ std::uint32_t VirtioConsole::config_generation() const {
   return generation_;
 }
 
-bool VirtioConsole::active() const {
-  const Lock lock(mutex_);
-  return !queues_.empty();
-}
-
 void VirtioConsole::resize(TerminalSize size) {
   const Lock lock(mutex_);
   if (size == size_) return;

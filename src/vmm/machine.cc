@@ -128,6 +128,10 @@ std::optional<std::size_t> Machine::type(std::span<const std::uint8_t> bytes) {
   return platform_->type(bytes);
 }
 
+void Machine::resize(TerminalSize size) {
+  platform_->resize(size);
+}
+
 MachineMap Machine::map() const {
   return platform_->map();
 }

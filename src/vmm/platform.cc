@@ -45,7 +45,11 @@ Platform::Platform(const Wiring& wiring, SystemAllocator<Mutex> spaces)
                                                             .timer = x86_64::kPmTimerPorts.first()},
                                                 acpi_line_, wiring.clock, wiring.power)),
       devices_(std::move(spaces), wiring.io, {.interrupts = &wires_, .steps = {&doorbell_step_}}),
-      virtio_({.devices = devices_, .memory = memory_, .loop = wiring.loop, .clock = wiring.clock}) {}
+      virtio_({.devices = devices_,
+               .memory = memory_,
+               .loop = wiring.loop,
+               .terminal_room = wiring.serial_room,
+               .clock = wiring.clock}) {}
 
 Result<void> Platform::attach_devices() {
   const auto at = [](PioRange ports) { return PioConstraint::exactly(ports); };
@@ -108,6 +112,7 @@ Result<void> Platform::describe(const GuestMemory& memory, unsigned cpus) const 
 }
 
 std::optional<std::size_t> Platform::type(std::span<const std::uint8_t> bytes) {
+  if (virtio_.has_terminal()) return virtio_.type(bytes);
   std::size_t taken = 0;
   if (!com1_->try_with_lock([&](Uart16550& uart) { taken = uart.receive(bytes); })) return std::nullopt;
   return taken;

@@ -63,8 +63,10 @@ class Platform {
   [[nodiscard]] DeviceManager& devices() noexcept { return devices_; }
   [[nodiscard]] MachineMap map() const;
 
-  // Types into the serial port; returns how many bytes it took, or nothing where a vCPU is inside it.
+  // Types into the console device or else the serial port; returns how many bytes it took, or nothing where a vCPU is
+  // inside the port.
   [[nodiscard]] std::optional<std::size_t> type(std::span<const std::uint8_t> bytes);
+  void resize(TerminalSize size) { virtio_.resize(size); }
 
  private:
   // Says on an eventfd that the serial port has room.

@@ -39,6 +39,7 @@ Result<void> VirtioDevices::attach_all(const MachineConfig& config, MachineBacke
     KEEL_TRY(auto rng, VirtioRng::create(entropy_, wiring_.clock, wiring_.loop));
     KEEL_TRY_VOID(attach("rng0", std::move(rng)));
   }
+  if (config.console_output) KEEL_TRY_VOID(attach_console(*config.console_output));
   check(backends.disks.size() == config.disks.size() && backends.networks.size() == config.networks.size(),
         "a machine's backends are those of its configuration");
   KEEL_TRY_VOID(attach_disks(config, backends));
@@ -65,6 +66,16 @@ Result<void> VirtioDevices::attach_networks(const MachineConfig& config, Machine
     KEEL_TRY_VOID(attach(fmt::format("net{}", i), std::move(network)));
   }
   return {};
+}
+
+Result<void> VirtioDevices::attach_console(int output) {
+  terminal_ = std::make_shared<TerminalPort>(wiring_.loop, output, wiring_.terminal_room);
+  KEEL_TRY(console_, VirtioConsole::create({{.host = terminal_}}));
+  return attach("console0", console_);
+}
+
+void VirtioDevices::resize(TerminalSize size) {
+  if (console_) console_->resize(size);
 }
 
 Result<void> VirtioDevices::attach(std::string_view id, std::shared_ptr<VirtioDevice> device) {

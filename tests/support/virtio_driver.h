@@ -177,6 +177,11 @@ class DriverRequest {
   }
   // All buffers in an indirect table.
   DriverRequest& indirect() { return indirect_from(0); }
+  // The same with the table at an address of the test's choice, in RAM.
+  DriverRequest& indirect_at(GuestAddress table) {
+    table_ = table;
+    return indirect();
+  }
   // The first `direct` buffers in the ring, the rest in an indirect table.
   DriverRequest& indirect_from(std::size_t direct) {
     direct_ = direct;
@@ -212,7 +217,7 @@ class DriverRequest {
     descriptor.next = static_cast<std::uint16_t>(next);
   }
   virtio::Descriptor table(std::span<const virtio::Descriptor> buffers) {
-    const GuestAddress at = queue_.arena().take(16 * buffers.size());
+    const GuestAddress at = table_ ? *table_ : queue_.arena().take(16 * buffers.size());
     for (std::size_t i = 0; i < buffers.size(); ++i) {
       virtio::Descriptor descriptor = buffers[i];
       if (i + 1 < buffers.size()) link(descriptor, i + 1);
@@ -227,6 +232,7 @@ class DriverRequest {
   DriverQueue& queue_;
   std::vector<virtio::Descriptor> buffers_;
   std::size_t direct_ = SIZE_MAX;
+  std::optional<GuestAddress> table_;
   SentRequest sent_;
 };
 

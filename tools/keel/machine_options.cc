@@ -3,6 +3,8 @@
 
 #include "tools/keel/machine_options.h"
 
+#include <unistd.h>
+
 #include "keel/base/try.h"
 
 namespace keel::tool {
@@ -37,6 +39,8 @@ void MachineOptions::add_to(CLI::App& command) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->delimiter('\0');
+  command.add_flag("--console", console_,
+                   "type into a virtio console (hvc0) instead of the serial port; both print here");
 }
 
 Result<MachineConfig> MachineOptions::config() const {
@@ -48,6 +52,7 @@ Result<MachineConfig> MachineOptions::config() const {
   for (const std::string& text : networks_) {
     KEEL_TRY(result.networks.emplace_back(), parse_net(text));
   }
+  if (console_) result.console_output = STDOUT_FILENO;
   return result;
 }
 

@@ -46,8 +46,6 @@ class VirtioConsole final : public VirtioDevice,
 
   // The size of the terminal of all consoles. From any thread.
   void resize(TerminalSize size);
-  // Whether the driver is up. From any thread.
-  [[nodiscard]] bool active() const;
 
   // VirtioDevice.
   [[nodiscard]] virtio::DeviceId device_id() const noexcept override { return virtio::DeviceId::kConsole; }
