@@ -35,13 +35,8 @@ guest_initramfs() {
   initramfs_build "$guest_initrd" "$kernel_dir" "$keel_root/scripts/guest/init-$name" "$@"
 }
 
-# The drivers of a guest's disks and networks, and ext4 on them.
-readonly -a guest_io_modules=(virtio_mmio virtio_blk virtio_net virtio_rng ext4)
+# The drivers of a guest's disks and networks, and ext4 on them, as initramfs_build's options.
+readonly -a guest_io_options=(--module virtio_mmio --module virtio_blk --module virtio_net --module virtio_rng --module ext4)
 
-# guest_io_initramfs [OPTION…]: the same around init-io, with those modules.
-guest_io_initramfs() {
-  local module
-  local -a options=()
-  for module in "${guest_io_modules[@]}"; do options+=(--module "$module"); done
-  guest_initramfs io "${options[@]}" "$@"
-}
+# guest_io_initramfs [OPTION…]: the same around init-io, with those.
+guest_io_initramfs() { guest_initramfs io "${guest_io_options[@]}" "$@"; }
