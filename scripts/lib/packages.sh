@@ -12,6 +12,7 @@ declare -rA packages_of=(
   [lint]='shellcheck clang-format-19'
   [kernel]='kmod xz-utils zstd lz4 gzip'
   [initramfs]='busybox-static cpio kmod binutils'
+  [disks]='e2fsprogs'
   [nested]='qemu-system-x86 busybox-static cpio kmod binutils xz-utils'
   [microvm]='qemu-system-x86'
 )

@@ -43,17 +43,16 @@ ssize_t write_frame(int fd, std::span<iovec> pieces) {
 
 }  // namespace
 
-FdNetwork::Port::Port(EventLoop& loop, UniqueFd descriptor, UniqueFd copy)
+FdNetwork::Port::Port(UniqueFd descriptor, UniqueFd copy)
     : fd(std::move(descriptor)),
       writable_fd(std::move(copy)),
-      readable(loop, fd.get(), Readiness::kReadable),
-      writable(loop, writable_fd.get(), Readiness::kWritable) {}
+      readable(fd.get(), Readiness::kReadable),
+      writable(writable_fd.get(), Readiness::kWritable) {}
 
-FdNetwork::FdNetwork(EventLoop& loop, std::vector<UniqueFd> ports, const NetProperties& properties)
-    : properties_(properties) {
+FdNetwork::FdNetwork(std::vector<UniqueFd> ports, const NetProperties& properties) : properties_(properties) {
   for (UniqueFd& fd : ports) {
     UniqueFd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
-    ports_.push_back(std::make_unique<Port>(loop, std::move(fd), std::move(copy)));
+    ports_.push_back(std::make_unique<Port>(std::move(fd), std::move(copy)));
   }
 }
 
@@ -62,12 +61,12 @@ void FdNetwork::tell(NetListener& listener, Port& port, std::uint16_t pair) {
   listener.receivable(pair);
 }
 
-Result<void> FdNetwork::start(std::uint64_t /*guest_offloads*/, NetListener& listener) {
+Result<void> FdNetwork::start(EventLoop& loop, std::uint64_t /*guest_offloads*/, NetListener& listener) {
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     Port& port = *ports_[i];
     const auto pair = static_cast<std::uint16_t>(i);
-    port.readable.start([&listener, &port, pair] { tell(listener, port, pair); });
-    port.writable.start([&listener, pair] { listener.sendable(pair); });
+    port.readable.start(loop, [&listener, &port, pair] { tell(listener, port, pair); });
+    port.writable.start(loop, [&listener, pair] { listener.sendable(pair); });
     KEEL_TRY_VOID(port.readable.rearm());
   }
   return {};

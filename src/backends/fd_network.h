@@ -21,10 +21,10 @@ namespace keel {
 // a tap's queues, or a socket that keeps messages apart. All of them are non-blocking.
 class FdNetwork : public NetBackend {
  public:
-  FdNetwork(EventLoop& loop, std::vector<UniqueFd> ports, const NetProperties& properties);
+  FdNetwork(std::vector<UniqueFd> ports, const NetProperties& properties);
 
   [[nodiscard]] const NetProperties& properties() const noexcept override { return properties_; }
-  Result<void> start(std::uint64_t guest_offloads, NetListener& listener) override;
+  Result<void> start(EventLoop& loop, std::uint64_t guest_offloads, NetListener& listener) override;
   void stop() noexcept override;
   Result<void> use_queue_pairs(std::uint16_t count) override;
   [[nodiscard]] Sent send(std::uint16_t pair, const virtio_net::Header& header, std::span<const iovec> frame) override;
@@ -36,7 +36,7 @@ class FdNetwork : public NetBackend {
 
  private:
   struct Port {
-    Port(EventLoop& loop, UniqueFd descriptor, UniqueFd copy);
+    Port(UniqueFd descriptor, UniqueFd copy);
     UniqueFd fd;
     UniqueFd writable_fd;            // the same, since a loop watches a descriptor for one thing
     std::atomic<bool> gone = false;  // there will be no frame any more

@@ -18,15 +18,16 @@ namespace keel {
 // Any thread. Its lock comes before the loop's; the callback runs under none.
 class OnceWatch {
  public:
-  // `loop` outlives this, and so does `fd`, which nobody else watches there.
-  OnceWatch(EventLoop& loop, int fd, Readiness readiness) noexcept : loop_(loop), fd_(fd), readiness_(readiness) {}
+  // `fd` outlives this, and nobody else watches it there.
+  OnceWatch(int fd, Readiness readiness) noexcept : fd_(fd), readiness_(readiness) {}
   ~OnceWatch() { stop_and_wait(); }
   OnceWatch(const OnceWatch&) = delete;
   OnceWatch& operator=(const OnceWatch&) = delete;
 
-  // Not armed yet. Replaces an earlier callback.
-  void start(std::function<void()> callback) {
+  // Not armed yet. Replaces an earlier callback. `loop` outlives this, and is always the same.
+  void start(EventLoop& loop, std::function<void()> callback) {
     const Lock lock(mutex_);
+    loop_ = &loop;
     callback_ = std::move(callback);
     armed_ = false;
   }
@@ -36,7 +37,7 @@ class OnceWatch {
     if (!callback_) return {};
     armed_ = true;
     if (watching_) return {};
-    auto watch = loop_.watch(fd_, readiness_, [this] { ready(); });
+    auto watch = loop_->watch(fd_, readiness_, [this] { ready(); });
     if (!watch) {
       armed_ = false;
       return std::unexpected(std::move(watch).error());
@@ -79,10 +80,10 @@ class OnceWatch {
     if (callback) callback();
   }
 
-  EventLoop& loop_;
   const int fd_;
   const Readiness readiness_;
   Mutex mutex_;
+  EventLoop* loop_ KEEL_GUARDED_BY(mutex_) = nullptr;
   std::function<void()> callback_ KEEL_GUARDED_BY(mutex_);
   Watch watch_ KEEL_GUARDED_BY(mutex_);
   bool watching_ KEEL_GUARDED_BY(mutex_) = false;

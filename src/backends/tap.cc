@@ -101,10 +101,9 @@ std::uint16_t mtu_of(const std::string& name) {
 
 class Tap final : public FdNetwork {
  public:
-  Tap(EventLoop& loop, std::vector<UniqueFd> queues, const NetProperties& properties)
-      : FdNetwork(loop, std::move(queues), properties) {}
+  Tap(std::vector<UniqueFd> queues, const NetProperties& properties) : FdNetwork(std::move(queues), properties) {}
 
-  Result<void> start(std::uint64_t guest_offloads, NetListener& listener) override {
+  Result<void> start(EventLoop& loop, std::uint64_t guest_offloads, NetListener& listener) override {
     unsigned long flags = 0;
     if ((guest_offloads & spec::kFeatureGuestChecksum) != 0) flags |= TUN_F_CSUM;
     if ((guest_offloads & spec::kFeatureGuestTso4) != 0) flags |= TUN_F_TSO4;
@@ -113,7 +112,7 @@ class Tap final : public FdNetwork {
     if (::ioctl(port(0), TUNSETOFFLOAD, flags) != 0)
       return std::unexpected(system_error(errno, "set the offloads of a tap"));
     KEEL_TRY_VOID(use_queue_pairs(1));
-    return FdNetwork::start(guest_offloads, listener);
+    return FdNetwork::start(loop, guest_offloads, listener);
   }
 
   // The interface spreads what it gets over the queues that are attached.
@@ -130,7 +129,7 @@ class Tap final : public FdNetwork {
 
 }  // namespace
 
-Result<std::unique_ptr<NetBackend>> open_tap(const TapOptions& options, EventLoop& loop) {
+Result<std::unique_ptr<NetBackend>> open_tap(const TapOptions& options) {
   if (options.name.empty() || options.name.size() >= IFNAMSIZ ||
       options.name.find_first_of("/%: ") != std::string::npos) {
     return fail(ErrorCode::kInvalidArgument,
@@ -154,7 +153,7 @@ Result<std::unique_ptr<NetBackend>> open_tap(const TapOptions& options, EventLoo
   const NetProperties properties{.offloads = spec::kHostOffloads | spec::kGuestOffloads,
                                  .mtu = mtu_of(options.name),
                                  .queue_pairs = static_cast<std::uint16_t>(queues.size())};
-  return std::make_unique<Tap>(loop, std::move(queues), properties);
+  return std::make_unique<Tap>(std::move(queues), properties);
 }
 
 }  // namespace keel

@@ -57,6 +57,7 @@ VirtioNet::VirtioNet(Parts parts)
       mac_(parts.mac),
       pairs_(pairs_of(properties_)),
       queue_sizes_(pairs_ == 1 ? 2u : 2u * pairs_ + 1, kQueueSize),
+      loop_(parts.loop),
       network_(std::move(parts.network)),
       receivers_(pairs_) {
   for (Receiver& receiver : receivers_) receiver.frame.resize(spec::kLargestFrame);
@@ -107,7 +108,7 @@ std::uint32_t VirtioNet::config_generation() const {
 
 Result<void> VirtioNet::activate(VirtioActivation activation) {
   const Lock lock(mutex_);
-  KEEL_TRY_VOID(network_->start(activation.features & spec::kGuestOffloads, *this));
+  KEEL_TRY_VOID(network_->start(loop_, activation.features & spec::kGuestOffloads, *this));
   features_ = activation.features;
   signals_ = activation.signals;
   queues_ = std::move(activation.queues);

@@ -19,6 +19,7 @@
 #include "keel/bus/io_manager.h"
 #include "keel/kvm/interrupts.h"
 #include "keel/kvm/irq_calls.h"
+#include "keel/vmm/machine_backends.h"
 
 namespace keel {
 namespace {
@@ -75,7 +76,7 @@ Result<MachineMap> map_machine(const GuestImage& image) {
                                                   .console = nobody,
                                                   .serial_room = serial_room,
                                                   .clock = clock},
-                                                 image.config));
+                                                 image.config, MachineBackends::absent(image.config)));
   return platform->map();
 }
 

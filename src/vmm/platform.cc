@@ -20,12 +20,13 @@ void Platform::RoomSignal::room_again() {
   check(signalled.has_value(), "the machine's own eventfd takes a signal");
 }
 
-Result<std::unique_ptr<Platform>> Platform::create(const Wiring& wiring, const MachineConfig& config) {
+Result<std::unique_ptr<Platform>> Platform::create(const Wiring& wiring, const MachineConfig& config,
+                                                   MachineBackends backends) {
   KEEL_TRY(auto spaces, SystemAllocator<Mutex>::create(pc_spaces(wiring.memory.total_size())));
   std::unique_ptr<Platform> platform(new Platform(wiring, std::move(spaces)));
   KEEL_TRY_VOID(reserve_pc(platform->devices_, wiring.memory.regions().size()));
   KEEL_TRY_VOID(platform->attach_devices());
-  KEEL_TRY_VOID(platform->virtio_.attach_all(config));
+  KEEL_TRY_VOID(platform->virtio_.attach_all(config, std::move(backends)));
   return platform;
 }
 

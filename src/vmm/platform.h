@@ -32,6 +32,7 @@
 #include "keel/devices/uart16550.h"
 #include "keel/kvm/interrupts.h"
 #include "keel/memory/guest_memory.h"
+#include "keel/vmm/machine_backends.h"
 #include "keel/vmm/machine_config.h"
 #include "keel/vmm/machine_map.h"
 
@@ -53,7 +54,8 @@ class Platform {
     const Clock& clock;
   };
 
-  [[nodiscard]] static Result<std::unique_ptr<Platform>> create(const Wiring& wiring, const MachineConfig& config);
+  [[nodiscard]] static Result<std::unique_ptr<Platform>> create(const Wiring& wiring, const MachineConfig& config,
+                                                                MachineBackends backends);
 
   // Writes the ACPI tables that tell the guest of these devices and of `cpus` processors.
   Result<void> describe(const GuestMemory& memory, unsigned cpus) const;

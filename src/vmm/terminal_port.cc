@@ -36,12 +36,13 @@ TerminalPort::TerminalPort(EventLoop& loop, int output, const EventFd& room)
     : own_(reopen_without_waiting(output)),
       output_(own_ ? own_.get() : output),
       room_(room),
-      writable_(loop, output_, Readiness::kWritable) {}
+      loop_(loop),
+      writable_(output_, Readiness::kWritable) {}
 
 void TerminalPort::attach(std::weak_ptr<ConsolePortUser> user, std::uint32_t port) {
   user_ = std::move(user);
   port_ = port;
-  writable_.start([this] {
+  writable_.start(loop_, [this] {
     if (const auto told = user_.lock()) told->output_ready(port_);
   });
 }

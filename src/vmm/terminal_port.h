@@ -41,6 +41,7 @@ class TerminalPort final : public ConsolePort {
   const EventFd& room_;
   std::weak_ptr<ConsolePortUser> user_;  // set once, before anything happens
   std::uint32_t port_ = 0;
+  EventLoop& loop_;
   OnceWatch writable_;
   Mutex mutex_;
   std::vector<std::uint8_t> typed_ KEEL_GUARDED_BY(mutex_);

@@ -25,6 +25,7 @@
 #include "keel/memory/guest_memory.h"
 #include "keel/virtio/mmio_device_manager.h"
 #include "keel/virtio/virtio_device.h"
+#include "keel/vmm/machine_backends.h"
 #include "keel/vmm/machine_config.h"
 
 namespace keel {
@@ -43,8 +44,8 @@ class VirtioDevices {
 
   explicit VirtioDevices(const Wiring& wiring) noexcept : wiring_(wiring) {}
 
-  // Makes and attaches every device that `config` names. Errors name the device.
-  Result<void> attach_all(const MachineConfig& config);
+  // Makes and attaches every device that `config` names, on `backends`. Errors name the device.
+  Result<void> attach_all(const MachineConfig& config, MachineBackends backends);
   // Attaches one. The id tells devices of one type apart.
   Result<void> attach(std::string_view id, std::shared_ptr<VirtioDevice> device);
 
@@ -57,6 +58,8 @@ class VirtioDevices {
   [[nodiscard]] std::vector<x86_64::AcpiDevice> acpi_devices() const;
 
  private:
+  Result<void> attach_disks(const MachineConfig& config, MachineBackends& backends);
+  Result<void> attach_networks(const MachineConfig& config, MachineBackends& backends);
   Result<void> attach_console(int output);
 
   const Wiring wiring_;

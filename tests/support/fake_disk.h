@@ -28,6 +28,11 @@ class FakeDisk final : public BlockBackend {
 
   [[nodiscard]] const DiskProperties& properties() const noexcept override { return properties_; }
   void submit(const BlockRequest& request) override {
+    check(request.offset <= data_.size() && request.size <= data_.size() - request.offset,
+          "a request lies on the disk");
+    const bool changes =
+        request.operation != BlockRequest::Operation::kRead && request.operation != BlockRequest::Operation::kFlush;
+    check(!changes || properties_.access == DiskProperties::Access::kReadWrite, "a read-only disk is not written");
     held_.push_back({request, {request.pieces.begin(), request.pieces.end()}});
     held_.back().request.pieces = {};
     history_.push_back(request);

@@ -37,7 +37,7 @@ class FakeNetwork final : public NetBackend {
   FakeNetwork(NetProperties properties, Wire& wire) : properties_(properties), wire_(wire) {}
 
   [[nodiscard]] const NetProperties& properties() const noexcept override { return properties_; }
-  Result<void> start(std::uint64_t guest_offloads, NetListener& listener) override {
+  Result<void> start(EventLoop& /*loop*/, std::uint64_t guest_offloads, NetListener& listener) override {
     if (wire_.refuses_to_start) return fail(ErrorCode::kIo, "fake network refuses");
     wire_.listener = &listener;
     wire_.guest_offloads = guest_offloads;

@@ -8,7 +8,6 @@
 #include <string>
 
 #include "keel/base/error.h"
-#include "keel/base/event_loop.h"
 #include "keel/devices/net_backend.h"
 
 namespace keel {
@@ -22,8 +21,8 @@ struct TapOptions {
 // checksum and segmentation offloads both ways. Somebody else makes the interface, gives it to this user, and connects
 // it; it is not made here, and not taken up or down. An interface that goes away takes the guest's link down.
 //
-// `loop` outlives it. Every error says what to type: kInvalidArgument (a name that can be none, an interface that is no
+// Every error says what to type: kInvalidArgument (a name that can be none, an interface that is no
 // tap), kNotFound, kPermissionDenied, kAlreadyExists (somebody has it), kUnsupported (this host has no taps), kIo.
-[[nodiscard]] Result<std::unique_ptr<NetBackend>> open_tap(const TapOptions& options, EventLoop& loop);
+[[nodiscard]] Result<std::unique_ptr<NetBackend>> open_tap(const TapOptions& options);
 
 }  // namespace keel

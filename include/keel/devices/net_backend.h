@@ -10,6 +10,7 @@
 #include <span>
 
 #include "keel/base/error.h"
+#include "keel/base/event_loop.h"
 #include "keel/devices/virtio_net_spec.h"
 
 namespace keel {
@@ -21,7 +22,7 @@ struct NetProperties {
   std::uint16_t queue_pairs = 1;  // at most; as many frames may go each way at the same time
 };
 
-// What a network says of itself, on the loop that it was made with, and under no lock of its own.
+// What a network says of itself, on the loop that it was started with, and under no lock of its own.
 class NetListener {
  public:
   enum class Link : std::uint8_t { kUp, kDown };
@@ -49,9 +50,9 @@ class NetBackend {
   [[nodiscard]] virtual const NetProperties& properties() const noexcept = 0;
 
   // Frames may come from here on, on the first queue pair, with those of the guest offloads that are given. `listener`
-  // is called until some time after stop() has returned: callbacks under way then, and the listener's to ignore, come
-  // to their end before the backend does. Error: the host refuses.
-  virtual Result<void> start(std::uint64_t guest_offloads, NetListener& listener) = 0;
+  // is called on `loop`, always the same, until some time after stop() has returned: callbacks under way then, and the
+  // listener's to ignore, come to their end before the backend does. Error: the host refuses.
+  virtual Result<void> start(EventLoop& loop, std::uint64_t guest_offloads, NetListener& listener) = 0;
   virtual void stop() noexcept = 0;
   // 1 to properties().queue_pairs are in use. Error: the host refuses, and it stays as it was.
   virtual Result<void> use_queue_pairs(std::uint16_t count) = 0;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "keel/base/error.h"
+#include "keel/base/event_loop.h"
 #include "keel/base/mutex.h"
 #include "keel/devices/net_backend.h"
 #include "keel/devices/virtio_net_spec.h"
@@ -36,6 +37,7 @@ class VirtioNet final : public VirtioDevice, private NetListener {
  public:
   struct Parts {
     std::unique_ptr<NetBackend> network;
+    EventLoop& loop;  // outlives the device
     MacAddress mac;
   };
   static constexpr std::uint16_t kMaxQueuePairs = 32;
@@ -95,6 +97,7 @@ class VirtioNet final : public VirtioDevice, private NetListener {
   const std::uint16_t pairs_;
   const std::vector<std::uint16_t> queue_sizes_;
   // Handles.
+  EventLoop& loop_;
   std::unique_ptr<NetBackend> network_;  // there until the destructor
   // State.
   mutable Mutex mutex_;

@@ -33,6 +33,7 @@
 #include "keel/vmm/ending.h"
 #include "keel/vmm/exit_counts.h"
 #include "keel/vmm/guest_image.h"
+#include "keel/vmm/machine_backends.h"
 #include "keel/vmm/machine_map.h"
 #include "keel/vmm/port_exits.h"
 
@@ -48,10 +49,12 @@ class VcpuThread;
 // device's I/O handler too.
 class Machine final : private PowerControl {
  public:
-  // Builds everything around `image`; no guest instruction runs yet. `console` and `clock` outlive the machine.
+  // Builds everything around `image`, with the disks and networks that its configuration names; no guest instruction
+  // runs yet. `console` and `clock` outlive the machine.
   // Errors are the host's: what it lacks or refuses.
   [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const kvm::System& system, GuestImage image,
-                                                               SerialOutput& console, const Clock& clock);
+                                                               SerialOutput& console, const Clock& clock,
+                                                               MachineBackends backends = {});
   ~Machine();
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;

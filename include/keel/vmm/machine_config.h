@@ -7,8 +7,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "keel/base/error.h"
+#include "keel/vmm/backend_config.h"
 
 namespace keel {
 
@@ -27,7 +29,9 @@ struct MachineConfig {
   unsigned cpus = 1;
 
   // Virtio devices.
-  bool rng = false;  // entropy of the host's
+  bool rng = false;               // entropy of the host's
+  std::vector<DiskConfig> disks;  // /dev/vda, /dev/vdb, … in this order
+  std::vector<NetConfig> networks;
   // A console (hvc0) that prints to this descriptor, which stays open as long as the machine.
   std::optional<int> console_output;
 };

@@ -13,6 +13,7 @@
 #include "support/fake_driver_signals.h"
 #include "support/fake_network.h"
 #include "support/virtio_driver.h"
+#include "keel/base/epoll_loop.h"
 #include "keel/base/little_endian.h"
 
 namespace keel {
@@ -42,7 +43,9 @@ Bytes frame_of(std::size_t size, std::uint8_t first = 1) {
 class VirtioNetTest : public ::testing::Test {
  protected:
   explicit VirtioNetTest(NetProperties properties = {.offloads = kOffloads, .mtu = 9000}) {
-    device_ = VirtioNet::create({.network = std::make_unique<FakeNetwork>(properties, wire_), .mac = kMac}).value();
+    device_ =
+        VirtioNet::create({.network = std::make_unique<FakeNetwork>(properties, wire_), .loop = *loop_, .mac = kMac})
+            .value();
     activate(~0ull);
   }
 
@@ -92,6 +95,7 @@ class VirtioNetTest : public ::testing::Test {
   const GuestMemory memory_ = GuestMemory::create(std::array{GuestRange::constant(0, 0xff'ffff)}).value();
   GuestArena arena_{memory_, GuestRange::constant(0x1000, 0xff'ffff)};
   FakeDriverSignals signals_;
+  std::unique_ptr<EpollLoop> loop_ = EpollLoop::create().value();
   FakeNetwork::Wire wire_;
   std::shared_ptr<VirtioNet> device_;
   std::vector<std::unique_ptr<DriverQueue>> drivers_;
@@ -133,8 +137,9 @@ TEST_F(VirtioNetTest, OffloadsThatMakeNoSenseAloneAreNotAccepted) {
 }
 
 TEST_F(VirtioNetTest, AGroupsMacIsNoDevices) {
-  const auto made = VirtioNet::create(
-      {.network = std::make_unique<FakeNetwork>(NetProperties{}, wire_), .mac = {{0x53, 0, 0, 0, 0, 1}}});
+  const auto made = VirtioNet::create({.network = std::make_unique<FakeNetwork>(NetProperties{}, wire_),
+                                       .loop = *loop_,
+                                       .mac = {{0x53, 0, 0, 0, 0, 1}}});
   EXPECT_EQ(made.error().code(), ErrorCode::kInvalidArgument);
 }
 
