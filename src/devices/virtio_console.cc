@@ -40,7 +40,7 @@ Result<std::shared_ptr<VirtioConsole>> VirtioConsole::create(std::vector<PortCon
            }));
   console->settled_ = std::make_unique<LoopTimer>(std::move(timer));
   for (std::uint32_t port = 0; port < console->configs_.size(); ++port)
-    console->configs_[port].host->attach(console, port);
+    KEEL_TRY_VOID(console->configs_[port].host->attach(loop, console, port));
   return console;
 }
 
