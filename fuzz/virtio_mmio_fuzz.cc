@@ -50,11 +50,12 @@ std::shared_ptr<VirtioDevice> make_device(std::uint8_t which, Host& host) {
   using Kind = VirtioConsole::Kind;
   switch (which % 4) {
     case 0: return VirtioRng::create(host.entropy, host.clock, *host.loop).value();
-    case 1: return VirtioConsole::create({{.host = host.ports[0]}}).value();
+    case 1: return VirtioConsole::create({{.host = host.ports[0]}}, *host.loop).value();
     case 2:
       return VirtioConsole::create({{.host = host.ports[0]},
                                     {.host = host.ports[1], .kind = Kind::kPlain, .name = "agent"},
-                                    {.host = host.ports[2], .kind = Kind::kPlain}})
+                                    {.host = host.ports[2], .kind = Kind::kPlain}},
+                                   *host.loop)
           .value();
     default: return std::make_shared<FakeVirtioDevice>();
   }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "keel/base/little_endian.h"
+#include "keel/base/try.h"
 
 namespace keel {
 
@@ -21,7 +22,7 @@ constexpr std::size_t kLongestName = 64;
 
 }  // namespace
 
-Result<std::shared_ptr<VirtioConsole>> VirtioConsole::create(std::vector<PortConfig> ports) {
+Result<std::shared_ptr<VirtioConsole>> VirtioConsole::create(std::vector<PortConfig> ports, EventLoop& loop) {
   if (ports.empty() || ports.size() > kMaxPorts) {
     return fail(ErrorCode::kInvalidArgument, "a console device with {} ports: it has 1 to {}", ports.size(), kMaxPorts);
   }
@@ -33,6 +34,11 @@ Result<std::shared_ptr<VirtioConsole>> VirtioConsole::create(std::vector<PortCon
     }
   }
   std::shared_ptr<VirtioConsole> console(new VirtioConsole(std::move(ports)));
+  KEEL_TRY(LoopTimer timer, LoopTimer::create(loop, [raw = console.get()] {
+             const Lock lock(raw->mutex_);
+             raw->open_only_port();
+           }));
+  console->settled_ = std::make_unique<LoopTimer>(std::move(timer));
   for (std::uint32_t port = 0; port < console->configs_.size(); ++port)
     console->configs_[port].host->attach(console, port);
   return console;
@@ -44,6 +50,10 @@ VirtioConsole::VirtioConsole(std::vector<PortConfig> ports) : configs_(std::move
   queue_sizes_.resize(2 + 2 * configs_.size(), kDataQueueSize);
   queue_sizes_[kControlReceiveQueue] = kControlQueueSize;
   queue_sizes_[kControlTransmitQueue] = kControlQueueSize;
+}
+
+VirtioConsole::~VirtioConsole() {
+  if (settled_) settled_->drop_and_wait();
 }
 
 std::uint64_t VirtioConsole::features() const noexcept {
@@ -85,17 +95,24 @@ Result<void> VirtioConsole::activate(VirtioActivation activation) {
   negotiated_ = activation.features;
   queues_ = std::move(activation.queues);
   signals_ = activation.signals;
-  if (!is_multiport()) ports_[0] = {.ready = true, .open = true};
+  if (!is_multiport()) settled_->arm(kSettling);
   return {};
 }
 
 void VirtioConsole::reset() noexcept {
   const Lock lock(mutex_);
+  settled_->disarm();
   for (Port& port : ports_) port = {};
   told_.clear();
   queues_.clear();
   signals_ = nullptr;
   negotiated_ = 0;
+}
+
+void VirtioConsole::open_only_port() {
+  if (queues_.empty() || is_multiport() || ports_[0].open) return;
+  ports_[0] = {.ready = true, .open = true, .sending = std::move(ports_[0].sending)};
+  receive(0);
 }
 
 bool VirtioConsole::is_multiport() const {
@@ -149,6 +166,7 @@ void VirtioConsole::transmit(std::uint32_t port) {
   for (std::uint32_t left = from->size(); left != 0 && !blocked; --left) {
     if (!sending) sending = from->pop();
     if (!sending) break;
+    open_only_port();
     blocked = !write_out(port, sending->readable());
     if (blocked) break;
     from->complete(std::move(*sending), 0);
@@ -233,7 +251,7 @@ void VirtioConsole::obey(const Control& control) {
     port.ready = true;
     introduce(control.port);
   } else if (event == Event::kPortOpen && port.ready) {
-    port.open = control.value != 0 || configs_[control.port].kind == Kind::kConsole;
+    port.open = control.value != 0;
     receive(control.port);
   }
 }
@@ -244,8 +262,6 @@ void VirtioConsole::introduce(std::uint32_t port) {
   if (config.kind == Kind::kConsole) {
     tell(port, Event::kConsolePort, 1);
     tell_size(port);
-    ports_[port].open = true;  // Linux does not say so of consoles
-    receive(port);
   }
   if (!config.name.empty()) {
     tell(port, Event::kPortName, 1, {reinterpret_cast<const std::uint8_t*>(config.name.data()), config.name.size()});

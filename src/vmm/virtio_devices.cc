@@ -70,7 +70,7 @@ Result<void> VirtioDevices::attach_networks(const MachineConfig& config, Machine
 
 Result<void> VirtioDevices::attach_console(int output) {
   terminal_ = std::make_shared<TerminalPort>(wiring_.loop, output, wiring_.terminal_room);
-  KEEL_TRY(console_, VirtioConsole::create({{.host = terminal_}}));
+  KEEL_TRY(console_, VirtioConsole::create({{.host = terminal_}}, wiring_.loop));
   return attach("console0", console_);
 }
 

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -13,6 +14,8 @@
 #include <vector>
 
 #include "keel/base/error.h"
+#include "keel/base/event_loop.h"
+#include "keel/base/loop_timer.h"
 #include "keel/base/mutex.h"
 #include "keel/devices/console_port.h"
 #include "keel/devices/virtio_console_spec.h"
@@ -40,9 +43,13 @@ class VirtioConsole final : public VirtioDevice,
   };
   static constexpr std::size_t kMaxPorts = 31;
 
-  // Port i is ports[i]. Error kInvalidArgument: no port, too many, one without a host side, a name of more than 64
-  // bytes.
-  [[nodiscard]] static Result<std::shared_ptr<VirtioConsole>> create(std::vector<PortConfig> ports);
+  // How long the only port of a device keeps input from a driver that prints nothing; see `settled_`.
+  static constexpr std::chrono::nanoseconds kSettling = std::chrono::seconds(1);
+
+  // Port i is ports[i]; `loop`, the transport's, outlives it. Errors: kInvalidArgument (no port, too many, one without
+  // a host side, a name of more than 64 bytes), those of LoopTimer::create().
+  [[nodiscard]] static Result<std::shared_ptr<VirtioConsole>> create(std::vector<PortConfig> ports, EventLoop& loop);
+  ~VirtioConsole() override;
 
   // The size of the terminal of all consoles. From any thread.
   void resize(TerminalSize size);
@@ -66,7 +73,7 @@ class VirtioConsole final : public VirtioDevice,
  private:
   struct Port {
     bool ready = false;                           // the driver has it
-    bool open = false;                            // somebody in the guest has it open
+    bool open = false;                            // the driver wants its input
     std::optional<DescriptorChain> sending = {};  // what the host side has not taken all of
   };
   using Message = std::vector<std::uint8_t>;
@@ -74,6 +81,7 @@ class VirtioConsole final : public VirtioDevice,
   explicit VirtioConsole(std::vector<PortConfig> ports);
   [[nodiscard]] VirtQueue* queue(std::uint16_t index) const KEEL_REQUIRES(mutex_);
   [[nodiscard]] bool is_multiport() const KEEL_REQUIRES(mutex_);
+  void open_only_port() KEEL_REQUIRES(mutex_);
   void transmit(std::uint32_t port) KEEL_REQUIRES(mutex_);
   bool write_out(std::uint32_t port, ReadableBuffers& data) KEEL_REQUIRES(mutex_);
   void receive(std::uint32_t port) KEEL_REQUIRES(mutex_);
@@ -90,6 +98,9 @@ class VirtioConsole final : public VirtioDevice,
   // Configuration and handles.
   const std::vector<PortConfig> configs_;
   std::vector<std::uint16_t> queue_sizes_;  // set once
+  // Linux frees, unread, what comes between DRIVER_OK and the end of its probe. With control queues it says when a port
+  // is open; without, what it prints says so, or time does.
+  std::unique_ptr<LoopTimer> settled_;  // set once
   // State. Lock order: this, then those of the ports' host sides.
   mutable Mutex mutex_;
   TerminalSize size_ KEEL_GUARDED_BY(mutex_);
