@@ -272,11 +272,12 @@ void VirtioConsole::introduce(std::uint32_t port) {
 }
 
 void VirtioConsole::tell(std::uint32_t port, Event event, std::uint16_t value, std::span<const std::uint8_t> more) {
-  Message message(sizeof(Control));
+  // Made in one size: g++ 12 takes an insertion at the end of what it knows the size of for one beyond it.
+  Message message(sizeof(Control) + more.size());
+  std::ranges::copy(more, std::span(message).subspan(sizeof(Control)).begin());
   store_le_at<std::uint32_t>(message, 0, port);
   store_le_at<std::uint16_t>(message, 4, std::to_underlying(event));
   store_le_at<std::uint16_t>(message, 6, value);
-  message.insert(message.end(), more.begin(), more.end());
   // What is outdated is not worth sending: one size, and one state of the connection, wait at a time.
   std::erase_if(told_, [&](const Message& other) {
     return (event == Event::kResize || event == Event::kPortOpen) &&

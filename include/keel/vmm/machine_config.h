@@ -29,12 +29,12 @@ struct MachineConfig {
   unsigned cpus = 1;
 
   // Virtio devices.
-  bool rng = false;               // entropy of the host's
-  std::vector<DiskConfig> disks;  // /dev/vda, /dev/vdb, … in this order
-  std::vector<NetConfig> networks;
-  std::vector<PortConfig> ports;
+  bool rng = false;                    // entropy of the host's
+  std::vector<DiskConfig> disks = {};  // /dev/vda, /dev/vdb, … in this order
+  std::vector<NetConfig> networks = {};
+  std::vector<PortConfig> ports = {};
   // A console (hvc0) that prints to this descriptor, which stays open as long as the machine.
-  std::optional<int> console_output;
+  std::optional<int> console_output = std::nullopt;
 };
 
 // Ahead of every command line. A panic restarts the machine at once, through the keyboard controller (one port write),
