@@ -1,14 +1,19 @@
 // SPDX-FileCopyrightText: The Keel authors
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <termios.h>
+#include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -16,6 +21,7 @@
 #include <gtest/gtest.h>
 
 #include "support/child_program.h"
+#include "keel/base/unique_fd.h"
 
 // A stock Debian kernel on the keel command, as a user runs it. The guest's init does what keel.do on its command line
 // says (scripts/guest/init-test).
@@ -178,6 +184,25 @@ TEST(Boot, TheConsoleHasTheTerminalsSize) {
   EXPECT_TRUE(shows("40 90")) << guest.said();
   guest.type("end\n");
   EXPECT_EQ(guest.wait(), 0) << guest.said();
+}
+
+TEST(Boot, APortIsAChannelToTheGuest) {
+  const std::string path = fmt::format("/tmp/keel-boot-{}.socket", ::getpid());
+  ChildProgram guest(keel_run("modules,port,poweroff", {"--port", "agent=" + path, "--console"}), Wiring::kOutputOnly);
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  path.copy(static_cast<char*>(address.sun_path), sizeof(address.sun_path) - 1);
+  const UniqueFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  int attempts = 0;
+  while (::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    ASSERT_LT(++attempts, 600) << guest.said();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  ASSERT_EQ(::send(client.get(), "over\n", 5, MSG_NOSIGNAL), 5);
+  EXPECT_EQ(guest.wait(), 0) << guest.said();
+  std::array<char, 64> answer{};
+  EXPECT_GT(::recv(client.get(), answer.data(), answer.size() - 1, MSG_DONTWAIT), 0);
+  EXPECT_STREQ(answer.data(), "keel-port over\n");
 }
 
 TEST(Boot, AShellOnATerminalIsUsableAndTheTerminalComesBack) {
