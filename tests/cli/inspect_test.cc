@@ -205,6 +205,15 @@ TEST_F(Inspect, KnowsTwoFormats) {
   EXPECT_THAT(result.err, HasSubstr("--format"));
 }
 
+TEST_F(Inspect, ShowsEntropyConsoleAndPorts) {
+  const ProgramResult result = inspect({"--rng", "--console", "--port", "agent=/nowhere/at/all"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("virtio-mmio/virtio-rng:rng0: edge, irqfd"));
+  EXPECT_THAT(result.out, HasSubstr("virtio-mmio/virtio-console:console0: edge, irqfd"));
+  // Doorbells of two ports and of the control queues.
+  EXPECT_THAT(result.out, HasSubstr("0xc0001050 (4 bytes, value 0x5)"));
+}
+
 TEST_F(Inspect, ShowsDisksAndNetworksWithoutOpeningThem) {
   const ProgramResult result = inspect(
       {"--disk", "/nonexistent/a.img", "--disk", "/nonexistent/b.img,ro", "--net", "user", "--net", "tap=nobody"});

@@ -65,6 +65,33 @@ TEST(Watch, MayBeDroppedByItsOwnCallback) {
   EXPECT_EQ(loop.registered(), 0u);
 }
 
+TEST(EventLoop, KnowsWhenItIsCalling) {
+  EmbeddersLoop outer;
+  EmbeddersLoop inner;
+  int calls = 0;
+  const Watch in = inner
+                       .watch(8, Readiness::kReadable,
+                              [&] {
+                                ++calls;
+                                EXPECT_TRUE(inner.is_calling());
+                                EXPECT_FALSE(outer.is_calling());
+                              })
+                       .value();
+  const Watch out = outer
+                        .watch(7, Readiness::kReadable,
+                               [&] {
+                                 EXPECT_TRUE(outer.is_calling());
+                                 std::thread([&] { EXPECT_FALSE(outer.is_calling()); }).join();
+                                 inner.event_on(8);
+                                 EXPECT_TRUE(outer.is_calling());
+                               })
+                        .value();
+  EXPECT_FALSE(outer.is_calling());
+  outer.event_on(7);
+  EXPECT_FALSE(outer.is_calling());
+  EXPECT_EQ(calls, 1);
+}
+
 TEST(Watch, MovesWithItsRegistration) {
   EmbeddersLoop loop;
   Watch first = loop.watch(7, Readiness::kReadable, [] {}).value();

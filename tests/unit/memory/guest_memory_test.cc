@@ -110,6 +110,19 @@ TEST(GuestMemory, SlicesAgreeWithTheMapAtEveryEdge) {
   }
 }
 
+TEST(GuestMemory, ASlicesFrontEndsWithItsRegion) {
+  const std::array ranges = {GuestRange::constant(0x0, 0xfff), GuestRange::constant(0x1000, 0x1fff),
+                             GuestRange::constant(0xffff'ffff'ffff'f000, 0xffff'ffff'ffff'ffff)};
+  const auto memory = GuestMemory::create(ranges).value();
+  const auto front = memory.slice_front(GuestAddress(0xffc), 0x100);
+  EXPECT_EQ(front.size(), 4u);
+  EXPECT_EQ(front.data(), memory.slice(GuestAddress(0xffc), 4)->data());
+  EXPECT_EQ(memory.slice_front(GuestAddress(0x1000), 0x1000).size(), 0x1000u);
+  EXPECT_EQ(memory.slice_front(GuestAddress(0xffff'ffff'ffff'fff0), ~0ull).size(), 16u);
+  EXPECT_TRUE(memory.slice_front(GuestAddress(0x2000), 1).empty());
+  EXPECT_TRUE(memory.slice_front(GuestAddress(0), 0).empty());
+}
+
 TEST(GuestMemory, HugeSizesAndTheTopOfTheSpaceAreOutside) {
   const auto memory = three_regions();
   for (const std::uint64_t address : {0x0ull, 0x1ull, 0x10000ull, ~0ull, ~0ull - 1}) {

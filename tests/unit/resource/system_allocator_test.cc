@@ -67,6 +67,20 @@ TEST(SystemAllocator, TurnsConstraintsIntoResourcesOneByOne) {
       system.inspect([](const SystemSpaces& spaces) { return spaces.pio->find(PioAddress(7))->owner == "net0"; }));
 }
 
+TEST(SystemAllocator, AnIrqMayBeAskedForWithinBounds) {
+  SystemAllocator<> system = machine();
+  const LegacyIrqConstraint upper{.within = IdRange<Gsi>::constant(6, 23)};
+  const auto first = system.allocate({upper}, "blk0").value();
+  EXPECT_EQ(first.resources().legacy_irq(), Gsi(6));
+  const auto second = system.allocate({upper}, "blk1").value();
+  EXPECT_EQ(second.resources().legacy_irq(), Gsi(7));
+  EXPECT_EQ(
+      system.allocate({upper}, "blk2").error().message(),
+      "\"blk2\": IRQ, resource 0 (any irq in [6, 23]) failed: no irq is left: all 2 of [6, 7] are taken; free one "
+      "or widen the range; held by: 6 \"blk0\", 7 \"blk1\"");
+  EXPECT_TRUE(system.allocate({LegacyIrqConstraint{}}, "com1").has_value());
+}
+
 TEST(SystemAllocator, GivesEverythingBackWhenTheGrantGoes) {
   SystemAllocator<> system = machine();
   const SystemSnapshot empty = system.snapshot();

@@ -73,6 +73,16 @@ TEST(AcpiDevice, InterruptsSayHowTheyBehave) {
             0x0d);
 }
 
+TEST(AcpiDevice, VirtioMmioHasAWindowAndAnEdge) {
+  const AcpiDevice device = acpi_virtio_mmio(0x1f, MmioRange::constant(0xc000'1000, 0xc000'1fff), Gsi(17));
+  EXPECT_EQ(device.name, "VR1F");
+  EXPECT_EQ(device.hid, "LNRO0005");
+  EXPECT_EQ(device.uid, 0x1fu);
+  EXPECT_EQ(refusal(device), "no error");
+  EXPECT_EQ(resources_of(device), (Bytes{0x86, 9, 0, 1,    0x00, 0x10, 0x00, 0xc0, 0x00, 0x10, 0x00, 0x00,  //
+                                         0x89, 6, 0, 0x03, 1,    17,   0,    0,    0}));
+}
+
 TEST(AcpiDevice, WhatCannotBeWrittenIsRefused) {
   EXPECT_EQ(refusal(virtio({})), "no error");
   EXPECT_EQ(refusal({.name = "vr0", .hid = "LNRO0005", .resources = {}}),
