@@ -4,6 +4,7 @@
 #include "keel/base/event_thread.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 #include <system_error>
 
@@ -11,11 +12,32 @@
 #include "keel/base/try.h"
 
 namespace keel {
+namespace {
+
+// While it lives, threads start with every signal blocked but those by which a thread's own fault ends the process.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() noexcept {
+    sigset_t all;
+    ::sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_ = {};
+};
+
+}  // namespace
 
 Result<std::unique_ptr<EventThread>> EventThread::start(const std::string& name) {
   KEEL_TRY(std::unique_ptr<EpollLoop> loop, EpollLoop::create());
   std::unique_ptr<EventThread> self(new EventThread(std::move(loop)));
   try {
+    const SignalsBlocked blocked;
     self->thread_ = std::thread([&events = *self->loop_] {
       const Result<void> ended = events.run();
       check(ended.has_value(), "an event loop's own descriptors stay good");

@@ -161,6 +161,25 @@ struct IoDispatch {
     return result;
   }
 
+  // For `target` alone, as the bus has it.
+  template <typename Access>
+  static Dispatch access_of(const IoManager& manager, const void* target, typename Access::A address,
+                            typename Access::Data data) noexcept {
+    const IoManagerCore& core = *manager.core_;
+    const ThreadReady ready(core.books());
+    if (rcu::read_depth() >= IoManager::kMaxNesting) {
+      ready.view().book->too_deep.add(1);
+      return Dispatch::kUnclaimed;
+    }
+    rcu::read_lock();
+    const Route& route = resolve(index_for<Access>(*core.current()).candidate(address.value()), address.value());
+    Dispatch result = Dispatch::kUnclaimed;
+    if (route.target == target && route.claims(address.value(), data.size()))
+      result = claimed<Access>(route, ready.view(), address.value(), data);
+    rcu::read_unlock();
+    return result;
+  }
+
   template <typename Access>
   [[gnu::always_inline]] static Dispatch access(const IoManager& manager, typename Access::A address,
                                                 typename Access::Data data) noexcept {
@@ -189,6 +208,16 @@ Dispatch IoManager::mmio_read(MmioAddress address, std::span<std::uint8_t> data)
 
 Dispatch IoManager::mmio_write(MmioAddress address, std::span<const std::uint8_t> data) const noexcept {
   return detail::IoDispatch::access<detail::MmioWrite>(*this, address, data);
+}
+
+Dispatch IoManager::pio_write_to(const DevicePio& device, PioAddress address,
+                                 std::span<const std::uint8_t> data) const noexcept {
+  return detail::IoDispatch::access_of<detail::PioWrite>(*this, &device, address, data);
+}
+
+Dispatch IoManager::mmio_write_to(const DeviceMmio& device, MmioAddress address,
+                                  std::span<const std::uint8_t> data) const noexcept {
+  return detail::IoDispatch::access_of<detail::MmioWrite>(*this, &device, address, data);
 }
 
 }  // namespace keel

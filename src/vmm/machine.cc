@@ -7,7 +7,6 @@
 #include <string_view>
 #include <utility>
 
-#include "src/vmm/pc_wires.h"
 #include "src/vmm/platform.h"
 #include "src/vmm/vcpu_thread.h"
 #include "keel/arch/x86_64/cpu_state.h"
@@ -25,13 +24,16 @@ constexpr std::uint16_t kWarmReset = 0x1234;
 
 }  // namespace
 
-Machine::Machine(kvm::Vm vm, GuestMemory memory, EventFd ended_event, EventFd serial_room, const Clock& clock)
+Machine::Machine(kvm::Vm vm, GuestMemory memory, std::unique_ptr<EventThread> events, EventFd ended_event,
+                 EventFd serial_room, const Clock& clock)
     : clock_(clock),
       vm_(std::move(vm)),
       memory_(std::move(memory)),
+      events_(std::move(events)),
+      interrupts_(vm_.irq_calls(), events_->loop()),
+      doorbells_(vm_.doorbells()),
       ended_event_(std::move(ended_event)),
-      serial_room_(std::move(serial_room)),
-      wires_(std::make_unique<PcWires>(vm_)) {}
+      serial_room_(std::move(serial_room)) {}
 
 Machine::~Machine() {
   stop("the machine was destroyed");
@@ -48,11 +50,14 @@ Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, Gues
   KEEL_TRY(kvm::Vm vm, system.create_vm());
   KEEL_TRY_VOID(vm.create_irqchip());
   KEEL_TRY_VOID(vm.map_memory(image.memory));
+  KEEL_TRY(std::unique_ptr<EventThread> events, EventThread::start("devices"));
   KEEL_TRY(EventFd ended_event, EventFd::create());
   KEEL_TRY(EventFd serial_room, EventFd::create());
-  std::unique_ptr<Machine> machine(
-      new Machine(std::move(vm), std::move(image.memory), std::move(ended_event), std::move(serial_room), clock));
-  KEEL_TRY(machine->platform_, Platform::create({.interrupts = *machine->wires_,
+  std::unique_ptr<Machine> machine(new Machine(std::move(vm), std::move(image.memory), std::move(events),
+                                               std::move(ended_event), std::move(serial_room), clock));
+  KEEL_TRY(machine->platform_, Platform::create({.interrupts = machine->interrupts_,
+                                                 .doorbells = *machine->doorbells_,
+                                                 .loop = machine->events_->loop(),
                                                  .io = machine->io_,
                                                  .memory = machine->memory_,
                                                  .power = *machine,

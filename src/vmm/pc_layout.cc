@@ -14,8 +14,7 @@
 namespace keel {
 namespace {
 
-// KVM_MAX_IRQ_ROUTES on x86_64, and the least that KVM_CAP_NR_MEMSLOTS has been since Linux 3.9.
-constexpr std::uint32_t kGsis = 4096;
+// The least that KVM_CAP_NR_MEMSLOTS has been since Linux 3.9.
 constexpr std::uint32_t kMemorySlots = 509;
 
 // A range of the 32-bit hole above the window that devices get.
@@ -49,7 +48,7 @@ SystemConfig pc_spaces(std::uint64_t memory_size) {
       .mmio_high = x86_64::mmio_window64(memory_size),
       .guest_memory = std::nullopt,
       .legacy_irqs = IdRange<Gsi>::constant(0, 23),
-      .msi = IdRange<Gsi>::constant(24, kGsis - 1),
+      .msi = IdRange<Gsi>::constant(24, kPcGsis - 1),
       .memory_slots = IdRange<MemorySlot>::constant(0, kMemorySlots - 1),
   };
 }

@@ -12,6 +12,9 @@
 
 namespace keel {
 
+// KVM_MAX_IRQ_ROUTES on x86_64, less the second routes that the PIC pair takes.
+inline constexpr std::uint32_t kPcGsis = 4096 - 16;
+
 // What a PC with so much RAM has to give to its devices.
 [[nodiscard]] SystemConfig pc_spaces(std::uint64_t memory_size);
 

@@ -4,26 +4,33 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "keel/arch/x86_64/memory_map.h"
 #include "keel/device/machine_hooks.h"
-#include "keel/kvm/vm.h"
+#include "keel/interrupt/interrupt_config.h"
+#include "keel/kvm/interrupts.h"
 
 namespace keel {
 
-// The pins of the in-kernel interrupt controllers as wires: ACPI's is a level, all others are ISA's edges.
+// How a PC's pins listen, and its ACPI tables say so: ISA's interrupts are edges, ACPI's own and all from 16 on levels.
+[[nodiscard]] constexpr TriggerMode pc_trigger(Gsi gsi) noexcept {
+  return gsi < Gsi(16) && gsi != x86_64::kAcpiGsi ? TriggerMode::kEdge : TriggerMode::kLevel;
+}
+
+// The pins of the in-kernel interrupt controllers as wires.
 class PcWires final : public InterruptFactory {
  public:
-  // `vm` outlives this.
-  explicit PcWires(const kvm::Vm& vm) noexcept : vm_(vm) {}
+  // `interrupts` outlives this.
+  explicit PcWires(const kvm::Interrupts& interrupts) noexcept : interrupts_(interrupts) {}
 
-  Result<std::unique_ptr<LevelInterrupt>> connect(Gsi gsi, std::string_view /*owner*/) override {
-    return gsi == x86_64::kAcpiGsi ? vm_.level_pin(gsi) : vm_.edge_pin(gsi);
+  Result<std::unique_ptr<LevelInterrupt>> connect(Gsi gsi, std::string_view owner) override {
+    return interrupts_.wire(std::string(owner), {.line = gsi, .trigger = pc_trigger(gsi)});
   }
 
  private:
-  const kvm::Vm& vm_;
+  const kvm::Interrupts& interrupts_;
 };
 
 }  // namespace keel

@@ -3,7 +3,9 @@
 
 #include "src/vmm/platform.h"
 
+#include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "src/vmm/pc_layout.h"
 #include "keel/arch/x86_64/acpi/acpi_tables.h"
@@ -28,6 +30,10 @@ Result<std::unique_ptr<Platform>> Platform::create(const Wiring& wiring) {
 
 Platform::Platform(const Wiring& wiring, SystemAllocator<Mutex> spaces)
     : memory_(wiring.memory),
+      interrupts_(wiring.interrupts),
+      wires_(interrupts_),
+      doorbells_(wiring.doorbells, wiring.loop, wiring.io),
+      doorbell_step_(doorbells_),
       room_(wiring.serial_room),
       com1_(std::make_shared<Locked<Uart16550>>(com1_line_, wiring.console, room_)),
       keyboard_(std::make_shared<Locked<I8042>>(keyboard_line_, wiring.power)),
@@ -36,7 +42,7 @@ Platform::Platform(const Wiring& wiring, SystemAllocator<Mutex> spaces)
                                                             .pm1_control = x86_64::kPm1ControlPorts.first(),
                                                             .timer = x86_64::kPmTimerPorts.first()},
                                                 acpi_line_, wiring.clock, wiring.power)),
-      devices_(std::move(spaces), wiring.io, {.interrupts = &wiring.interrupts}) {}
+      devices_(std::move(spaces), wiring.io, {.interrupts = &wires_, .steps = {&doorbell_step_}}) {}
 
 Result<void> Platform::attach_devices() {
   const auto at = [](PioRange ports) { return PioConstraint::exactly(ports); };
@@ -66,8 +72,19 @@ Result<void> Platform::attach(std::string name, PlainDevice::Parts parts) {
 }
 
 MachineMap Platform::map() const {
-  MachineMap map{.ram = {}, .devices = devices_.view(), .spaces = devices_.spaces()};
+  MachineMap map{.ram = {},
+                 .devices = devices_.view(),
+                 .spaces = devices_.spaces(),
+                 .interrupts = interrupts_.holdings(),
+                 .doorbells = {}};
   for (const MemoryRegion& region : memory_.regions()) map.ram.push_back(region.range);
+  std::ranges::stable_sort(map.interrupts, {}, [](const kvm::InterruptHolding& holding) {
+    return std::pair(!holding.gsi, holding.gsi.value_or(Gsi(0)));
+  });
+  for (const AnyDoorbell& doorbell : doorbell_step_.doorbells()) {
+    const auto holder = std::visit([&](const auto& on) { return devices_.resolve(on.address); }, doorbell);
+    if (holder) map.doorbells.push_back({holder->path, doorbell});  // else it has been detached meanwhile
+  }
   return map;
 }
 

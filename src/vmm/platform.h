@@ -10,12 +10,17 @@
 #include <span>
 #include <string>
 
+#include "src/vmm/pc_wires.h"
 #include "keel/base/clock.h"
 #include "keel/base/error.h"
 #include "keel/base/event_fd.h"
+#include "keel/base/event_loop.h"
+#include "keel/bus/doorbell.h"
+#include "keel/bus/doorbell_server.h"
 #include "keel/bus/io_manager.h"
 #include "keel/bus/locked.h"
 #include "keel/device/device_manager.h"
+#include "keel/device/doorbell_step.h"
 #include "keel/device/line_socket.h"
 #include "keel/device/plain_device.h"
 #include "keel/devices/acpi_pm.h"
@@ -24,6 +29,7 @@
 #include "keel/devices/power_control.h"
 #include "keel/devices/serial_backend.h"
 #include "keel/devices/uart16550.h"
+#include "keel/kvm/interrupts.h"
 #include "keel/memory/guest_memory.h"
 #include "keel/vmm/machine_map.h"
 
@@ -34,7 +40,9 @@ class Platform {
  public:
   // What it is wired to. All of it outlives the platform.
   struct Wiring {
-    InterruptFactory& interrupts;
+    const kvm::Interrupts& interrupts;
+    DoorbellHost& doorbells;
+    EventLoop& loop;  // serves the doorbells
     IoManager& io;
     const GuestMemory& memory;
     PowerControl& power;
@@ -70,6 +78,10 @@ class Platform {
   Result<void> attach(std::string name, PlainDevice::Parts parts);
 
   const GuestMemory& memory_;
+  const kvm::Interrupts& interrupts_;
+  PcWires wires_;
+  DoorbellServer doorbells_;
+  DoorbellStep doorbell_step_;
   LineSocket com1_line_;
   LineSocket keyboard_line_;
   LineSocket acpi_line_;

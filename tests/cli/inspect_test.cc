@@ -109,12 +109,20 @@ constexpr const char* kSmallMachine =
     "  9             acpi-pm\n"
     "  [10, 23]      (free)\n"
     "\n"
-    "msi gsis [24, 4095]\n"
-    "  [24, 4095]    (free)\n"
+    "msi gsis [24, 4079]\n"
+    "  [24, 4079]    (free)\n"
     "\n"
     "memory slots [0, 508]\n"
     "  0             ram\n"
-    "  [1, 508]      (free)\n";
+    "  [1, 508]      (free)\n"
+    "\n"
+    "interrupts\n"
+    "  gsi 1         i8042: edge, irqfd\n"
+    "  gsi 4         com1: edge, irqfd\n"
+    "  gsi 9         acpi-pm: level, KVM_IRQ_LINE\n"
+    "\n"
+    "doorbells, each an eventfd\n"
+    "  (none)\n";
 
 TEST_F(Inspect, PrintsTheMachineForPeople) {
   const ProgramResult result = inspect({"--memory", "128M"});
@@ -163,7 +171,11 @@ TEST_F(Inspect, PrintsTheSameForPrograms) {
   EXPECT_EQ(map["mmio_above_4gib"], Json::parse(R"([{"first": 4294967296, "last": 549755813887, "owner": null}])"));
   EXPECT_EQ(expect_gapless(map["irqs"]), 9u);
   EXPECT_EQ(map["irqs"][4], Json::parse(R"({"first": 4, "last": 4, "owner": "com1"})"));
-  EXPECT_EQ(map["msi_gsis"], Json::parse(R"([{"first": 24, "last": 4095, "owner": null}])"));
+  EXPECT_EQ(map["msi_gsis"], Json::parse(R"([{"first": 24, "last": 4079, "owner": null}])"));
+  EXPECT_EQ(map["interrupts"].size(), 3u);
+  EXPECT_EQ(map["interrupts"][1], Json::parse(R"({"gsi": 4, "owner": "com1", "index": 0, "path": "irqfd",
+    "enabled": true, "masked": false, "pending": false, "trigger": "edge"})"));
+  EXPECT_EQ(map["doorbells"], Json::array());
   EXPECT_EQ(map["memory_slots"][0], Json::parse(R"({"first": 0, "last": 0, "owner": "ram"})"));
 }
 

@@ -5,13 +5,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <initializer_list>
 #include <span>
 #include <utility>
 #include <vector>
 
-#include <gtest/gtest.h>
-
+#include "keel/base/check.h"
 #include "keel/kvm/system.h"
 #include "keel/kvm/vcpu.h"
 #include "keel/kvm/vm.h"
@@ -24,17 +22,11 @@ enum class Irqchip { kNone, kInKernel };
 // The value of a result that the test needs to go on; ends the program with the error otherwise.
 template <typename T>
 T need(Result<T> result) {
-  if (!result) {
-    ADD_FAILURE() << result.error().message();
-    std::abort();
-  }
+  if (!result) panic(result.error().message());
   return std::move(*result);
 }
 inline void need(const Result<void>& result) {
-  if (!result) {
-    ADD_FAILURE() << result.error().message();
-    std::abort();
-  }
+  if (!result) panic(result.error().message());
 }
 
 // 64 KiB of RAM and one vCPU in real mode that starts at 0x1000: a guest of a few instructions, written as bytes.
@@ -42,14 +34,14 @@ class TinyGuest {
  public:
   static constexpr std::uint16_t kEntry = 0x1000;
 
-  TinyGuest(Irqchip irqchip, std::initializer_list<std::uint8_t> code)
+  TinyGuest(Irqchip irqchip, const std::vector<std::uint8_t>& code)
       : vm(need(need(kvm::System::open()).create_vm())), memory(make_memory()), vcpu(make_vcpu(irqchip)) {
     put(kEntry, code);
     need(vcpu.set_real_mode_entry(kEntry));
   }
 
-  void put(std::uint16_t address, std::initializer_list<std::uint8_t> bytes) {
-    need(memory.write(GuestAddress(address), std::vector<std::uint8_t>(bytes)));
+  void put(std::uint16_t address, const std::vector<std::uint8_t>& bytes) {
+    need(memory.write(GuestAddress(address), bytes));
   }
 
   kvm::Exit run() { return need(vcpu.run()); }

@@ -82,6 +82,34 @@ Json ids_json(const std::optional<IdSnapshot<Id>>& space, const std::vector<Hold
   return rows_json(id_rows(space->managed, holdings, runs_of), [](const IdRow<Id>& row) { return row.ids; });
 }
 
+Json json_of(const kvm::InterruptHolding& holding) {
+  Json json = {{"gsi", holding.gsi ? Json(holding.gsi->value()) : Json()},
+               {"owner", holding.owner},
+               {"index", holding.index},
+               {"path", to_string(holding.path)},
+               {"enabled", holding.enabled},
+               {"masked", holding.masked},
+               {"pending", holding.pending}};
+  if (const auto* pin = std::get_if<LegacyIrqConfig>(&holding.config)) json["trigger"] = to_string(pin->trigger);
+  if (const auto* message = std::get_if<MsiConfig>(&holding.config)) {
+    json["address"] = message->address.value();
+    json["data"] = message->data;
+  }
+  return json;
+}
+
+// A doorbell that not only exact writes ring has no value.
+template <typename A>
+Json json_of(const std::string& owner, const DoorbellOn<A>& doorbell) {
+  const bool exact = doorbell.match == DoorbellMatch::kExactWrite;
+  return {{"kind", BusTraits<A>::kName},
+          {"address", doorbell.address.value()},
+          {"size", doorbell.size},
+          {"match", to_string(doorbell.match)},
+          {"value", exact ? Json(doorbell.value) : Json()},
+          {"owner", owner}};
+}
+
 }  // namespace
 
 std::string to_json(const MachineMap& map) {
@@ -91,6 +119,11 @@ std::string to_json(const MachineMap& map) {
   Json ram = Json::array();
   for (const GuestRange range : map.ram)
     ram.push_back({{"first", range.first().value()}, {"last", range.last().value()}});
+  Json interrupts = Json::array();
+  for (const kvm::InterruptHolding& holding : map.interrupts) interrupts.push_back(json_of(holding));
+  Json doorbells = Json::array();
+  for (const DoorbellHolding& holding : map.doorbells)
+    doorbells.push_back(std::visit([&](const auto& on) { return json_of(holding.owner, on); }, holding.doorbell));
   const Json json = {
       {"devices", std::move(devices)},
       {"ram", std::move(ram)},
@@ -100,6 +133,8 @@ std::string to_json(const MachineMap& map) {
       {"irqs", ids_json(spaces.legacy_irqs, spaces.holdings, irqs_of)},
       {"msi_gsis", ids_json(spaces.msi, spaces.holdings, msis_of)},
       {"memory_slots", ids_json(spaces.memory_slots, spaces.holdings, slots_of)},
+      {"interrupts", std::move(interrupts)},
+      {"doorbells", std::move(doorbells)},
   };
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

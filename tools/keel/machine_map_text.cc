@@ -6,6 +6,7 @@
 #include <iterator>
 #include <optional>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include <fmt/format.h>
@@ -80,6 +81,34 @@ void put_ids(std::string& text, std::string_view name, const std::optional<IdSna
             row.owner ? std::string_view(*row.owner) : kFree);
 }
 
+struct ConfigToText {
+  std::string operator()(std::monostate /*none*/) const { return "not configured"; }
+  std::string operator()(const LegacyIrqConfig& pin) const { return std::string(to_string(pin.trigger)); }
+  std::string operator()(const MsiConfig& message) const { return fmt::format("{}", message); }
+};
+
+// "gsi 24  net0 1: msi 0x41 to 0xfee00000, irqfd, masked": the number behind the owner's name is the message's.
+void put_interrupts(std::string& text, const std::vector<kvm::InterruptHolding>& holdings) {
+  put(text, "\ninterrupts\n");
+  for (const kvm::InterruptHolding& holding : holdings) {
+    const bool is_pin = std::holds_alternative<LegacyIrqConfig>(holding.config);
+    put(text, "  {:<12}  {}{}: {}, {}{}{}{}\n", holding.gsi ? fmt::format("gsi {}", *holding.gsi) : "no gsi",
+        holding.owner, is_pin ? "" : fmt::format(" {}", holding.index), std::visit(ConfigToText(), holding.config),
+        to_string(holding.path), holding.enabled ? "" : ", disabled", holding.masked ? ", masked" : "",
+        holding.pending ? ", pending" : "");
+  }
+  if (holdings.empty()) put(text, "  (none)\n");
+}
+
+void put_doorbells(std::string& text, const std::vector<DoorbellHolding>& holdings) {
+  put(text, "\ndoorbells, each an eventfd\n");
+  for (const DoorbellHolding& holding : holdings) {
+    const std::string doorbell = std::visit([](const auto& on) { return fmt::format("{}", on); }, holding.doorbell);
+    put_row(text, fmt::format("  {:<12}", doorbell), holding.owner);
+  }
+  if (holdings.empty()) put(text, "  (none)\n");
+}
+
 }  // namespace
 
 std::string to_text(const MachineMap& map) {
@@ -93,6 +122,8 @@ std::string to_text(const MachineMap& map) {
   put_ids(text, "irqs", map.spaces.legacy_irqs, map.spaces.holdings, irqs_of);
   put_ids(text, "msi gsis", map.spaces.msi, map.spaces.holdings, msis_of);
   put_ids(text, "memory slots", map.spaces.memory_slots, map.spaces.holdings, slots_of);
+  put_interrupts(text, map.interrupts);
+  put_doorbells(text, map.doorbells);
   return text;
 }
 

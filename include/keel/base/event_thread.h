@@ -14,7 +14,7 @@
 namespace keel {
 
 // An EpollLoop on a thread of its own, from start() until it is dropped. Watches of the loop are dropped before it, and
-// it is not dropped by one of its own callbacks.
+// it is not dropped by one of its own callbacks. The thread takes no signal that is meant for the process.
 class EventThread {
  public:
   // `name` is the thread's, of which the host keeps 15 characters. Error kExhausted where the host has no thread left.

@@ -11,10 +11,12 @@
 #include <span>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "keel/base/check.h"
 #include "keel/base/mutex.h"
 #include "keel/bus/device_io.h"
+#include "keel/bus/doorbell.h"
 #include "keel/bus/handler_scope.h"
 
 namespace keel {
@@ -55,15 +57,34 @@ class LockedMmio : public DeviceMmio {
   Self& self() noexcept { return static_cast<Self&>(*this); }
 };
 
+// Outside the lock: see DoorbellSource.
+template <typename Self>
+class LockedDoorbells : public DoorbellSource {
+ public:
+  [[nodiscard]] std::vector<PioDoorbell> pio_doorbells(PioRange range) const final {
+    return self().source().pio_doorbells(range);
+  }
+  [[nodiscard]] std::vector<MmioDoorbell> mmio_doorbells(MmioRange range) const final {
+    return self().source().mmio_doorbells(range);
+  }
+
+ private:
+  const Self& self() const noexcept { return static_cast<const Self&>(*this); }
+};
+
 template <typename Device, typename Self>
 using LockedPioFace = std::conditional_t<std::derived_from<Device, MutDevicePio>, LockedPio<Self>, NoBus<0>>;
 template <typename Device, typename Self>
 using LockedMmioFace = std::conditional_t<std::derived_from<Device, MutDeviceMmio>, LockedMmio<Self>, NoBus<1>>;
+template <typename Device, typename Self>
+using LockedDoorbellFace =
+    std::conditional_t<std::derived_from<Device, DoorbellSource>, LockedDoorbells<Self>, NoBus<2>>;
 
 }  // namespace detail
 
 // Makes a device that one thread at a time may enter callable from several: Locked<Device> is a DevicePio where Device
-// is a MutDevicePio, a DeviceMmio where it is a MutDeviceMmio, both where it is both, under one lock.
+// is a MutDevicePio, a DeviceMmio where it is a MutDeviceMmio, both where it is both, under one lock. It is a
+// DoorbellSource where Device is.
 //
 // Locked<Device> owns the device and forwards its constructor's arguments; Locked<Device&> wraps one that lives
 // elsewhere, and longer. Mutex is anything with lock() and unlock(): std::mutex, a spin lock, NullMutex.
@@ -73,7 +94,8 @@ using LockedMmioFace = std::conditional_t<std::derived_from<Device, MutDeviceMmi
 // each other from their handlers would take two locks in two orders: do not build that.
 template <typename Device, typename Mutex = keel::Mutex>
 class Locked final : public detail::LockedPioFace<std::remove_reference_t<Device>, Locked<Device, Mutex>>,
-                     public detail::LockedMmioFace<std::remove_reference_t<Device>, Locked<Device, Mutex>> {
+                     public detail::LockedMmioFace<std::remove_reference_t<Device>, Locked<Device, Mutex>>,
+                     public detail::LockedDoorbellFace<std::remove_reference_t<Device>, Locked<Device, Mutex>> {
   using Bare = std::remove_reference_t<Device>;
   static_assert(std::derived_from<Bare, MutDevicePio> || std::derived_from<Bare, MutDeviceMmio>,
                 "Locked<> is for devices that are a MutDevicePio or a MutDeviceMmio");
@@ -117,6 +139,7 @@ class Locked final : public detail::LockedPioFace<std::remove_reference_t<Device
  private:
   friend detail::LockedPio<Locked>;
   friend detail::LockedMmio<Locked>;
+  friend detail::LockedDoorbells<Locked>;
 
   class Inside {
    public:
@@ -135,6 +158,8 @@ class Locked final : public detail::LockedPioFace<std::remove_reference_t<Device
 
   // No thread but this one ever stores this one's address, so a relaxed load is enough to recognise it.
   bool inside() const noexcept { return owner_.load(std::memory_order_relaxed) == &detail::handler_depth; }
+
+  const DoorbellSource& source() const noexcept { return device_; }
 
   template <typename F>
   bool try_enter(F&& f) {

@@ -27,8 +27,7 @@ class LegacyInterrupt : public Interrupt,
                         public LevelInterrupt,
                         public EdgeInterrupt {};
 
-// The same where acknowledging a level lowers it. A line that is lowered before the guest has acknowledged it may still
-// interrupt the guest once.
+// The same where acknowledging a level lowers it, and nothing else does: after lower() the guest may take it once more.
 class ResampledInterrupt : public LegacyInterrupt, public RetriggeredInterrupt {};
 
 // The interrupts of one kind that one device has. Empty until allocate(). Each operation is all or nothing: on error

@@ -19,10 +19,13 @@
 #include "keel/base/clock.h"
 #include "keel/base/error.h"
 #include "keel/base/event_fd.h"
+#include "keel/base/event_thread.h"
 #include "keel/base/mutex.h"
+#include "keel/bus/doorbell.h"
 #include "keel/bus/io_manager.h"
 #include "keel/devices/power_control.h"
 #include "keel/devices/uart16550.h"
+#include "keel/kvm/interrupts.h"
 #include "keel/kvm/system.h"
 #include "keel/kvm/vm.h"
 #include "keel/memory/guest_memory.h"
@@ -34,7 +37,6 @@
 
 namespace keel {
 
-class PcWires;
 class Platform;
 class VcpuThread;
 
@@ -75,6 +77,7 @@ class Machine final : private PowerControl {
 
   [[nodiscard]] const GuestMemory& memory() const noexcept { return memory_; }
   [[nodiscard]] const IoManager& io() const noexcept { return io_; }
+  [[nodiscard]] const kvm::Interrupts& interrupts() const noexcept { return interrupts_; }
   // What is where in it now.
   [[nodiscard]] MachineMap map() const;
   // Exits of all vCPUs so far, by kind. Exact once wait() has returned.
@@ -87,7 +90,8 @@ class Machine final : private PowerControl {
  private:
   friend class VcpuThread;
 
-  Machine(kvm::Vm vm, GuestMemory memory, EventFd ended_event, EventFd serial_room, const Clock& clock);
+  Machine(kvm::Vm vm, GuestMemory memory, std::unique_ptr<EventThread> events, EventFd ended_event, EventFd serial_room,
+          const Clock& clock);
 
   Result<void> create_vcpus(const kvm::System& system, const x86_64::BootEntry& entry, unsigned cpus);
   // The first call decides; later ones change nothing.
@@ -104,9 +108,11 @@ class Machine final : private PowerControl {
   GuestMemory memory_;
   // Handles.
   IoManager io_;
+  std::unique_ptr<EventThread> events_;
+  kvm::Interrupts interrupts_;
+  std::unique_ptr<DoorbellHost> doorbells_;
   EventFd ended_event_;
   EventFd serial_room_;
-  std::unique_ptr<PcWires> wires_;
   std::unique_ptr<Platform> platform_;
   std::vector<std::unique_ptr<VcpuThread>> vcpus_;
   std::optional<std::latch> start_gate_;

@@ -3,21 +3,33 @@
 
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "keel/base/error.h"
 #include "keel/base/range.h"
+#include "keel/bus/doorbell.h"
 #include "keel/device/platform_view.h"
+#include "keel/kvm/interrupt_holding.h"
 #include "keel/resource/system_spaces.h"
 #include "keel/vmm/guest_image.h"
 
 namespace keel {
+
+// A doorbell that an eventfd serves, and the path of its device.
+struct DoorbellHolding {
+  std::string owner;
+  AnyDoorbell doorbell;
+  friend bool operator==(const DoorbellHolding&, const DoorbellHolding&) = default;
+};
 
 // What is where in a machine: a picture, to print and to compare.
 struct MachineMap {
   std::vector<GuestRange> ram;
   PlatformView devices;
   SystemSnapshot spaces;
+  std::vector<kvm::InterruptHolding> interrupts;  // by GSI; those without one last
+  std::vector<DoorbellHolding> doorbells;         // by bus and address
   friend bool operator==(const MachineMap&, const MachineMap&) = default;
 };
 

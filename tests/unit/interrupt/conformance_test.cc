@@ -5,7 +5,7 @@
 
 #include "support/fake_interrupt_groups.h"
 #include "support/interrupt_bypass_conformance.h"
-#include "support/interrupt_conformance.h"
+#include "support/message_conformance.h"
 
 namespace keel::testing {
 namespace {
@@ -36,7 +36,8 @@ class FakeWorld {
   FakeInterruptController controller_{kGsis};
 };
 
-INSTANTIATE_TYPED_TEST_SUITE_P(Fake, InterruptConformance, FakeWorld);
+INSTANTIATE_TYPED_TEST_SUITE_P(Fake, MessageConformance, FakeWorld);
+INSTANTIATE_TYPED_TEST_SUITE_P(Fake, PinConformance, FakeWorld);
 INSTANTIATE_TYPED_TEST_SUITE_P(Fake, InterruptBypass, FakeWorld);
 
 }  // namespace

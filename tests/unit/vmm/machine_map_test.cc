@@ -38,6 +38,21 @@ TEST(MachineMap, PlacesTheDevicesOfAPc) {
   EXPECT_EQ(to_string(map.devices.devices[8].resources), "pio [0x3f8, 0x3ff], irq 4");
 }
 
+TEST(MachineMap, NamesWhoHoldsWhichInterruptByWhat) {
+  using kvm::InterruptPath;
+  const MachineMap map = map_of(64 * x86_64::kMiB);
+  ASSERT_EQ(map.interrupts.size(), 3u);
+  EXPECT_EQ(map.interrupts[0].owner, "i8042");
+  EXPECT_EQ(map.interrupts[1], (kvm::InterruptHolding{.owner = "com1",
+                                                      .gsi = x86_64::kCom1Gsi,
+                                                      .config = LegacyIrqConfig{x86_64::kCom1Gsi, TriggerMode::kEdge},
+                                                      .path = InterruptPath::kIrqfd,
+                                                      .enabled = true}));
+  EXPECT_EQ(map.interrupts[2].owner, "acpi-pm");
+  EXPECT_EQ(map.interrupts[2].path, InterruptPath::kIrqLine);
+  EXPECT_THAT(map.doorbells, ::testing::IsEmpty());
+}
+
 // A device that leaves its address open gets one of the window meant for devices, and of nothing else below 4 GiB.
 TEST(MachineMap, LeavesDevicesTheirWindowAndNothingElse) {
   const MachineMap map = map_of(64 * x86_64::kMiB);
