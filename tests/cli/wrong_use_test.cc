@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "support/run_program.h"
+#include "support/tiny_kernel.h"
 
 // What somebody sees who uses the command wrongly. None of it needs /dev/kvm: the configuration is judged first.
 namespace keel::testing {
@@ -78,6 +79,13 @@ TEST(WrongUse, MemoryTooSmallOrAbsurd) {
   expect_refusal(keel({"run", "--kernel", kernel.path(), "--memory", "4000000T"}), "memory");
   expect_refusal(keel({"run", "--kernel", kernel.path(), "--memory", "lots"}), "\"lots\" is no memory size");
   expect_refusal(keel({"run", "--kernel", kernel.path(), "--memory", "512000001"}), "memory");
+}
+
+TEST(WrongUse, AnInitrdThatDoesNotFit) {
+  const TemporaryFile kernel(tiny_kernel({0xf4}));
+  const TemporaryFile initrd(std::string(64 << 20, 'i'));
+  expect_refusal(keel({"run", "--kernel", kernel.path(), "--initrd", initrd.path(), "--memory", "64M"}), initrd.path());
+  expect_refusal(keel({"run", "--kernel", kernel.path(), "--initrd", "/nonexistent"}), "/nonexistent");
 }
 
 TEST(WrongUse, TooFewOrTooManyCpus) {
