@@ -20,6 +20,17 @@ guest_modules() {
   done </modules/order
 }
 
+# guest_net: gives eth0, where there is one, its place in the network that user-mode networking always makes.
+guest_net() {
+  [ -e /sys/class/net/eth0 ] || return 0
+  /bin/busybox ip link set lo up
+  /bin/busybox ip link set eth0 up
+  /bin/busybox ip addr add 10.0.2.15/24 dev eth0
+  /bin/busybox ip route add default via 10.0.2.2
+  /bin/busybox mkdir -p /etc
+  echo 'nameserver 10.0.2.3' >/etc/resolv.conf
+}
+
 # guest_parameter NAME: the value of NAME=VALUE on the kernel's command line. The last one counts.
 guest_parameter() {
   value=

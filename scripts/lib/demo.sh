@@ -19,6 +19,8 @@ demo_check() {
   seconds=$(date -u -d "$clock" +%s 2>/dev/null) || seconds=0
   ((seconds > now - 600 && seconds < now + 600)) || wrong+=("the time of day (it says '$clock')")
   [[ $(demo_section "$log" cpus) == "$cpus" ]] || wrong+=("$cpus CPUs (it says '$(demo_section "$log" cpus)')")
+  demo_section "$log" disk | grep -qxF '4 MiB written and read back' || wrong+=("the disk, written and read back")
+  demo_section "$log" network | grep -qxF 'hello from the host' || wrong+=("the host's file, over the network")
   ((${#wrong[@]} == 0)) || printf 'not seen: %s\n' "${wrong[@]}"
   ((${#wrong[@]} == 0))
 }

@@ -34,3 +34,9 @@ guest_initramfs() {
   guest_initrd=$keel_root/build/guest/$name.cpio
   initramfs_build "$guest_initrd" "$kernel_dir" "$keel_root/scripts/guest/init-$name" "$@"
 }
+
+# The drivers of a guest's disks and networks, and ext4 on them, as initramfs_build's options.
+readonly -a guest_io_options=(--module virtio_mmio --module virtio_blk --module virtio_net --module virtio_rng --module ext4)
+
+# guest_io_initramfs [OPTION…]: the same around init-io, with those.
+guest_io_initramfs() { guest_initramfs io "${guest_io_options[@]}" "$@"; }

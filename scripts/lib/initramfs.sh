@@ -24,7 +24,17 @@ initramfs_modules() {
   done >"$tree/modules/order"
 }
 
-# initramfs_build OUT KERNEL_DIR INIT [--module NAME | --file SOURCE:DESTINATION]…: OUT appears whole or not at all.
+# initramfs_program TREE PATH: copies it, with the libraries that it needs, to where they are here.
+initramfs_program() {
+  local tree=$1 path=$2 file
+  for file in "$path" $(ldd "$path" | grep -o '/[^ ]*'); do
+    mkdir -p "$tree$(dirname "$file")"
+    cp -L "$file" "$tree$file"
+  done
+}
+
+# initramfs_build OUT KERNEL_DIR INIT [--module NAME | --file SOURCE:DESTINATION | --program PATH]…: OUT appears whole or
+# not at all.
 initramfs_build() (
   out=$1 kernel=$2 init=$3
   shift 3
@@ -45,6 +55,7 @@ initramfs_build() (
         mkdir -p "$tree/$(dirname "${2#*:}")"
         cp -L "${2%%:*}" "$tree/${2#*:}"
         ;;
+      --program) initramfs_program "$tree" "$2" ;;
       *) die 2 "no option $1" ;;
     esac
     shift 2

@@ -6,11 +6,12 @@
 
 declare -rA packages_of=(
   [build]='acpica-tools g++ cmake ninja-build pkg-config libfmt-dev liburcu-dev libgtest-dev libgmock-dev libcli11-dev
-           nlohmann-json3-dev'
+           nlohmann-json3-dev liburing-dev libslirp-dev'
   [sanitizers]='clang-19 libclang-rt-19-dev'
   [lint]='shellcheck clang-format-19'
   [kernel]='kmod xz-utils zstd lz4 gzip'
   [initramfs]='busybox-static cpio kmod binutils'
+  [disks]='e2fsprogs'
   [nested]='qemu-system-x86 busybox-static cpio kmod binutils xz-utils'
   [microvm]='qemu-system-x86'
 )

@@ -10,11 +10,17 @@
 #include "keel/base/try.h"
 
 namespace keel {
+namespace {
+
+// Whose callback this thread is inside of.
+constinit thread_local const EventLoop* calling_loop = nullptr;
+
+}  // namespace
 
 // What the loop calls instead of the callback itself, so that every loop, also an embedder's, keeps Watch's promises.
 class Watch::Slot {
  public:
-  explicit Slot(std::function<void()> callback) : callback_(std::move(callback)) {}
+  Slot(const EventLoop& loop, std::function<void()> callback) : loop_(loop), callback_(std::move(callback)) {}
 
   void run() {
     {
@@ -22,7 +28,9 @@ class Watch::Slot {
       if (dropped_) return;
       runner_ = std::this_thread::get_id();
     }
+    const EventLoop* const outer = std::exchange(calling_loop, &loop_);
     callback_();
+    calling_loop = outer;
     {
       const std::lock_guard lock(mutex_);
       runner_ = {};
@@ -45,13 +53,18 @@ class Watch::Slot {
   std::condition_variable idle_;
   bool dropped_ = false;
   std::thread::id runner_;
+  const EventLoop& loop_;
   const std::function<void()> callback_;
 };
 
 Result<Watch> EventLoop::watch(int fd, Readiness readiness, std::function<void()> callback) {
-  auto slot = std::make_shared<Watch::Slot>(std::move(callback));
+  auto slot = std::make_shared<Watch::Slot>(*this, std::move(callback));
   KEEL_TRY(const Registration registration, add(fd, readiness, [slot] { slot->run(); }));
   return Watch(*this, registration, std::move(slot));
+}
+
+bool EventLoop::is_calling() const noexcept {
+  return calling_loop == this;
 }
 
 Watch& Watch::operator=(Watch&& other) noexcept {

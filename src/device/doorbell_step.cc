@@ -76,7 +76,7 @@ class DoorbellStep::Parts {
     std::vector<DoorbellOn<A>> doorbells;
     for (const Part<A>* part : all<A>())
       for (const ServedDoorbell<A>& bell : part->bells_) doorbells.push_back(bell.doorbell());
-    std::ranges::sort(doorbells, {}, [](const DoorbellOn<A>& bell) { return std::pair(bell.address, bell.value); });
+    std::ranges::sort(doorbells, {}, [](const DoorbellOn<A>& on) { return std::tuple(on.address, on.value, on.size); });
     into.insert(into.end(), doorbells.begin(), doorbells.end());
   }
 

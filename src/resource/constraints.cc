@@ -27,7 +27,8 @@ struct Describe {
   }
   std::string operator()(const GuestMemoryConstraint& memory) const { return range_text("guest memory", memory); }
   std::string operator()(const LegacyIrqConstraint& irq) const {
-    return irq.gsi ? fmt::format("irq {}", *irq.gsi) : "any irq";
+    if (irq.gsi) return fmt::format("irq {}", *irq.gsi);
+    return irq.within ? fmt::format("any irq in {}", *irq.within) : "any irq";
   }
   std::string operator()(const MsiConstraint& msi) const {
     return fmt::format("{} {} vector{}", msi.count, to_string(msi.kind), msi.count == 1 ? "" : "s");

@@ -128,9 +128,9 @@ Result<Resource> SystemCore::take(const GuestMemoryConstraint& memory, std::stri
 
 Result<Resource> SystemCore::take(const LegacyIrqConstraint& irq, std::string_view) {
   KEEL_TRY(auto* irqs, need(spaces_.legacy_irqs, "legacy irqs", "legacy_irqs"));
-  const Result<Gsi> gsi = irqs->allocate(irq.gsi, 1);
-  if (!gsi) return std::unexpected(with_irq_holders(gsi.error(), irq.gsi));
-  return LegacyIrqResource{*gsi};
+  const Result<IdRange<Gsi>> gsi = irqs->allocate({.count = 1, .at = irq.gsi, .within = irq.within});
+  if (!gsi) return std::unexpected(with_irq_holders(gsi.error(), irq.gsi ? only(irq.gsi) : irq.within));
+  return LegacyIrqResource{gsi->first()};
 }
 
 Result<Resource> SystemCore::take(const MsiConstraint& msi, std::string_view) {
@@ -220,7 +220,7 @@ Result<void> SystemCore::move_one(const GuestMemoryResource& old, const GuestMem
 Result<void> SystemCore::move_one(const LegacyIrqResource& old, const LegacyIrqResource& now, std::string_view) {
   const Result<void> moved =
       move_ids(spaces_.legacy_irqs, IdRange<Gsi>::single(old.gsi), IdRange<Gsi>::single(now.gsi));
-  return moved ? moved : std::unexpected(with_irq_holders(moved.error(), now.gsi));
+  return moved ? moved : std::unexpected(with_irq_holders(moved.error(), only(std::optional(now.gsi))));
 }
 Result<void> SystemCore::move_one(const MsiResource& old, const MsiResource& now, std::string_view) {
   const Result<void> moved = move_ids(spaces_.msi, old.gsis, now.gsis);
@@ -233,12 +233,12 @@ Result<void> SystemCore::move_one(const MemorySlotResource& old, const MemorySlo
 
 // Who holds what.
 
-Error SystemCore::with_irq_holders(const Error& error, std::optional<Gsi> wanted) const {
+Error SystemCore::with_irq_holders(const Error& error, std::optional<IdRange<Gsi>> wanted) const {
   Holders<Gsi> holders;
   for (const auto& [id, holding] : holdings_)
     for (const Gsi gsi : holding.resources.legacy_irqs())
       holders.emplace_back(IdRange<Gsi>::single(gsi), holding.owner);
-  return with_holders(error, std::move(holders), only(wanted));
+  return with_holders(error, std::move(holders), wanted);
 }
 
 Error SystemCore::with_msi_holders(const Error& error, std::optional<IdRange<Gsi>> wanted) const {

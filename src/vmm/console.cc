@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -28,16 +29,24 @@
 namespace keel {
 namespace {
 
-// What polite people end a program by; not what this process was started to ignore (nohup, a shell's background job).
+// What polite people end a program by, and what a terminal that was resized sends; not what this process was started to
+// ignore (nohup, a shell's background job).
 sigset_t console_signals() {
   sigset_t set;
   ::sigemptyset(&set);
-  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH}) {
     struct sigaction action = {};
     ::sigaction(signal_number, nullptr, &action);
     if (action.sa_handler != SIG_IGN) ::sigaddset(&set, signal_number);
   }
   return set;
+}
+
+// Of the terminal, as its owner set it; nothing where it has none.
+std::optional<TerminalSize> terminal_size(int fd) {
+  winsize size = {};
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return std::nullopt;
+  return TerminalSize{.columns = size.ws_col, .rows = size.ws_row};
 }
 
 // The wires of one run_console() and the bytes under way.
@@ -50,6 +59,7 @@ class ConsoleLoop {
       : machine_(machine), output_(output), input_fd_(input_fd), signals_(std::move(signals)), input_(input) {}
 
   Result<ConsoleResult> run() {
+    follow_size();
     for (;;) {
       std::array<pollfd, 4> waits = {{{machine_.ended_fd(), POLLIN, 0},
                                       {signals_.get(), POLLIN, 0},
@@ -64,7 +74,10 @@ class ConsoleLoop {
         return ConsoleResult{};
       }
       if (waits[1].revents != 0) {
-        if (const auto signal_number = take_signal()) {
+        const auto signal_number = take_signal();
+        if (signal_number == SIGWINCH) {
+          follow_size();
+        } else if (signal_number) {
           stop(fmt::format("stopped by signal {}", *signal_number));
           return ConsoleResult{.signal_number = *signal_number};
         }
@@ -87,6 +100,11 @@ class ConsoleLoop {
     signalfd_siginfo info = {};
     if (::read(signals_.get(), &info, sizeof(info)) != sizeof(info)) return std::nullopt;
     return static_cast<int>(info.ssi_signo);
+  }
+
+  void follow_size() {
+    if (input_ != Input::kTerminal) return;
+    if (const auto size = terminal_size(input_fd_)) machine_.resize(*size);
   }
 
   void stop(std::string reason) {

@@ -41,7 +41,7 @@ Machine::~Machine() {
 }
 
 Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, GuestImage image, SerialOutput& console,
-                                                 const Clock& clock) {
+                                                 const Clock& clock, MachineBackends backends) {
   const unsigned cpus = image.config.cpus;
   if (cpus > system.max_vcpus()) {
     return fail(ErrorCode::kUnsupported, "{} vCPUs are more than this host's KVM gives a machine ({})", cpus,
@@ -63,7 +63,8 @@ Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, Gues
                                                  .power = *machine,
                                                  .console = console,
                                                  .serial_room = machine->serial_room_,
-                                                 .clock = clock}));
+                                                 .clock = clock},
+                                                image.config, std::move(backends)));
   KEEL_TRY_VOID(machine->platform_->describe(machine->memory_, cpus));
   KEEL_TRY_VOID(machine->create_vcpus(system, image.entry, cpus));
   return machine;
@@ -125,6 +126,10 @@ Ending Machine::wait() {
 
 std::optional<std::size_t> Machine::type(std::span<const std::uint8_t> bytes) {
   return platform_->type(bytes);
+}
+
+void Machine::resize(TerminalSize size) {
+  platform_->resize(size);
 }
 
 MachineMap Machine::map() const {

@@ -19,6 +19,7 @@
 #include "keel/bus/io_manager.h"
 #include "keel/kvm/interrupts.h"
 #include "keel/kvm/irq_calls.h"
+#include "keel/vmm/machine_backends.h"
 
 namespace keel {
 namespace {
@@ -74,7 +75,8 @@ Result<MachineMap> map_machine(const GuestImage& image) {
                                                   .power = nobody,
                                                   .console = nobody,
                                                   .serial_room = serial_room,
-                                                  .clock = clock}));
+                                                  .clock = clock},
+                                                 image.config, MachineBackends::absent(image.config)));
   return platform->map();
 }
 

@@ -14,9 +14,9 @@
 
 namespace keel {
 
-// How a PC's pins listen, and its ACPI tables say so: ISA's interrupts are edges, ACPI's own and all from 16 on levels.
+// How a PC's pins listen, and its ACPI tables say so: ISA's and virtio-mmio's interrupts are edges, ACPI's own a level.
 [[nodiscard]] constexpr TriggerMode pc_trigger(Gsi gsi) noexcept {
-  return gsi < Gsi(16) && gsi != x86_64::kAcpiGsi ? TriggerMode::kEdge : TriggerMode::kLevel;
+  return gsi == x86_64::kAcpiGsi ? TriggerMode::kLevel : TriggerMode::kEdge;
 }
 
 // The pins of the in-kernel interrupt controllers as wires.

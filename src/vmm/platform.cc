@@ -22,11 +22,13 @@ void Platform::RoomSignal::room_again() {
   check(signalled.has_value(), "the machine's own eventfd takes a signal");
 }
 
-Result<std::unique_ptr<Platform>> Platform::create(const Wiring& wiring) {
+Result<std::unique_ptr<Platform>> Platform::create(const Wiring& wiring, const MachineConfig& config,
+                                                   MachineBackends backends) {
   KEEL_TRY(auto spaces, SystemAllocator<Mutex>::create(pc_spaces(wiring.memory.total_size())));
   std::unique_ptr<Platform> platform(new Platform(wiring, std::move(spaces)));
   KEEL_TRY_VOID(reserve_pc(platform->devices_, wiring.memory.regions().size()));
   KEEL_TRY_VOID(platform->attach_devices());
+  KEEL_TRY_VOID(platform->virtio_.attach_all(config, std::move(backends)));
   return platform;
 }
 
@@ -44,7 +46,12 @@ Platform::Platform(const Wiring& wiring, SystemAllocator<Mutex> spaces)
                                                             .pm1_control = x86_64::kPm1ControlPorts.first(),
                                                             .timer = x86_64::kPmTimerPorts.first()},
                                                 acpi_line_, wiring.clock, wiring.power)),
-      devices_(std::move(spaces), wiring.io, {.interrupts = &wires_, .steps = {&doorbell_step_}}) {}
+      devices_(std::move(spaces), wiring.io, {.interrupts = &wires_, .steps = {&doorbell_step_}}),
+      virtio_({.devices = devices_,
+               .memory = memory_,
+               .loop = wiring.loop,
+               .terminal_room = wiring.serial_room,
+               .clock = wiring.clock}) {}
 
 Result<void> Platform::attach_devices() {
   const auto at = [](PioRange ports) { return PioConstraint::exactly(ports); };
@@ -101,11 +108,13 @@ Result<void> Platform::describe(const GuestMemory& memory, unsigned cpus) const 
   // Guests have better clocks, and measure this one at length where they are told of it.
   config.fixed_hardware.pm_timer.reset();
   config.devices = {x86_64::acpi_com1(), x86_64::acpi_rtc()};
+  for (const x86_64::AcpiDevice& device : virtio_.acpi_devices()) config.devices.push_back(device);
   KEEL_TRY_VOID(x86_64::write_acpi_tables(memory, config));
   return {};
 }
 
 std::optional<std::size_t> Platform::type(std::span<const std::uint8_t> bytes) {
+  if (virtio_.has_terminal()) return virtio_.type(bytes);
   std::size_t taken = 0;
   if (!com1_->try_with_lock([&](Uart16550& uart) { taken = uart.receive(bytes); })) return std::nullopt;
   return taken;

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "src/vmm/pc_wires.h"
+#include "src/vmm/virtio_devices.h"
 #include "keel/base/clock.h"
 #include "keel/base/error.h"
 #include "keel/base/event_fd.h"
@@ -31,6 +32,8 @@
 #include "keel/devices/uart16550.h"
 #include "keel/kvm/interrupts.h"
 #include "keel/memory/guest_memory.h"
+#include "keel/vmm/machine_backends.h"
+#include "keel/vmm/machine_config.h"
 #include "keel/vmm/machine_map.h"
 
 namespace keel {
@@ -42,7 +45,7 @@ class Platform {
   struct Wiring {
     const kvm::Interrupts& interrupts;
     DoorbellHost& doorbells;
-    EventLoop& loop;  // serves the doorbells
+    EventLoop& loop;  // serves the doorbells, and is where virtio devices work
     IoManager& io;
     const GuestMemory& memory;
     PowerControl& power;
@@ -51,7 +54,8 @@ class Platform {
     const Clock& clock;
   };
 
-  [[nodiscard]] static Result<std::unique_ptr<Platform>> create(const Wiring& wiring);
+  [[nodiscard]] static Result<std::unique_ptr<Platform>> create(const Wiring& wiring, const MachineConfig& config,
+                                                                MachineBackends backends);
 
   // Writes the ACPI tables that tell the guest of these devices and of `cpus` processors.
   Result<void> describe(const GuestMemory& memory, unsigned cpus) const;
@@ -59,8 +63,10 @@ class Platform {
   [[nodiscard]] DeviceManager& devices() noexcept { return devices_; }
   [[nodiscard]] MachineMap map() const;
 
-  // Types into the serial port; returns how many bytes it took, or nothing where a vCPU is inside it.
+  // Types into the console device or else the serial port; returns how many bytes it took, or nothing where a vCPU is
+  // inside the port.
   [[nodiscard]] std::optional<std::size_t> type(std::span<const std::uint8_t> bytes);
+  void resize(TerminalSize size) { virtio_.resize(size); }
 
  private:
   // Says on an eventfd that the serial port has room.
@@ -90,7 +96,8 @@ class Platform {
   std::shared_ptr<Locked<I8042>> keyboard_;
   std::shared_ptr<Locked<CmosRtc>> rtc_;
   std::shared_ptr<Locked<AcpiPm>> acpi_pm_;
-  DeviceManager devices_;  // last: it lets go of all of the above
+  DeviceManager devices_;  // it lets go of all of the above
+  VirtioDevices virtio_;
 };
 
 }  // namespace keel

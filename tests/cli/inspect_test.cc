@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Keel authors
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -202,6 +203,29 @@ TEST_F(Inspect, KnowsTwoFormats) {
   const ProgramResult result = inspect({"--format", "xml"});
   EXPECT_EQ(result.status, 2);
   EXPECT_THAT(result.err, HasSubstr("--format"));
+}
+
+TEST_F(Inspect, ShowsDisksAndNetworksWithoutOpeningThem) {
+  const ProgramResult result = inspect(
+      {"--disk", "/nonexistent/a.img", "--disk", "/nonexistent/b.img,ro", "--net", "user", "--net", "tap=nobody"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  for (const char* const line : {"virtio-block:disk0", "virtio-block:disk1", "virtio-net:net0", "virtio-net:net1"})
+    EXPECT_THAT(result.out, HasSubstr(line));
+  const Json json = this->json({"--disk", "/nonexistent/a.img"});
+  const auto disk = std::ranges::find(json["devices"], "virtio-mmio/virtio-block:disk0",
+                                      [](const Json& device) { return device["path"].get<std::string>(); });
+  ASSERT_NE(disk, json["devices"].end());
+  EXPECT_EQ((*disk)["type"], "virtio-block");
+}
+
+TEST_F(Inspect, OneDeviceTooManyIsToldWhoHasTheIrqs) {
+  std::vector<std::string> disks;
+  for (int i = 0; i < 24; ++i) disks.insert(disks.end(), {"--disk", "x"});
+  const ProgramResult result = inspect(disks);
+  EXPECT_NE(result.status, 0);
+  EXPECT_THAT(result.err, HasSubstr("no irq is left"));
+  EXPECT_THAT(result.err, HasSubstr("9 \"acpi-pm\""));
+  EXPECT_THAT(result.err, HasSubstr("virtio-block:disk0"));
 }
 
 }  // namespace

@@ -63,6 +63,29 @@ TEST(WrongUse, NoKernelOrUnreadableKernel) {
   expect_refusal(keel({"run", "--kernel", "/"}), "/");
 }
 
+TEST(WrongUse, DisksThatCannotBe) {
+  const TemporaryFile kernel(tiny_kernel({0xf4}));
+  const auto with_disk = [&](const std::string& disk) {
+    return keel({"run", "--kernel", kernel.path(), "--disk", disk});
+  };
+  expect_refusal(with_disk("/nonexistent/disk.img"), "disk /nonexistent/disk.img: No such file");
+  expect_refusal(with_disk("/tmp"), "this is a directory");
+  expect_refusal(with_disk("x,rw"), "--disk \"x,rw\": \"rw\" is no option of a disk; there is ro");
+  const TemporaryFile odd(std::string(700, 'x'));
+  expect_refusal(with_disk(odd.path()), "700 bytes are no multiple of 512");
+  const TemporaryFile disk(std::string(512, 'x'));
+  expect_refusal(keel({"run", "--kernel", kernel.path(), "--disk", disk.path(), "--disk", disk.path() + ",ro"}),
+                 "this machine already has it");
+}
+
+TEST(WrongUse, NetworksThatCannotBe) {
+  const TemporaryFile kernel(tiny_kernel({0xf4}));
+  const auto with_net = [&](const std::string& net) { return keel({"run", "--kernel", kernel.path(), "--net", net}); };
+  expect_refusal(with_net("vlan"), "\"vlan\" is no network; write user");
+  expect_refusal(with_net("user,hostfwd=80"), "write tcp:127.0.0.1:8080-:80");
+  expect_refusal(with_net("tap=keel-nobody"), "ip tuntap add dev keel-nobody mode tap");
+}
+
 TEST(WrongUse, NotAKernel) {
   const TemporaryFile empty;
   expect_refusal(keel({"run", "--kernel", empty.path()}), "empty");

@@ -3,6 +3,8 @@
 
 #include "tools/keel/machine_options.h"
 
+#include <unistd.h>
+
 #include "keel/base/try.h"
 
 namespace keel::tool {
@@ -21,11 +23,36 @@ void MachineOptions::add_to(CLI::App& command) {
       ->type_name("SIZE")
       ->capture_default_str();
   command.add_option("--cpus", config_.cpus, "number of vCPUs")->type_name("N")->capture_default_str();
+  command.add_flag("--rng", config_.rng, "give the guest the host's entropy (virtio-rng)");
+  // One value each, so that what follows is not swallowed, and any number of them.
+  command
+      .add_option("--disk", disks_, "a disk: a file or block device, which others cannot write meanwhile. Repeatable")
+      ->type_name("FILE[,ro]")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->delimiter('\0');
+  command
+      .add_option("--net", networks_,
+                  "a network: user[,hostfwd=tcp:127.0.0.1:PORT-:PORT]… through this host's sockets, without root; "
+                  "or tap=NAME, an interface of this host. Both take ,mac=MAC. Repeatable")
+      ->type_name("user|tap=NAME")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->delimiter('\0');
+  command.add_flag("--console", console_,
+                   "type into a virtio console (hvc0) instead of the serial port; both print here");
 }
 
 Result<MachineConfig> MachineOptions::config() const {
   MachineConfig result = config_;
   KEEL_TRY(result.memory_size, parse_memory_size(memory_));
+  for (const std::string& text : disks_) {
+    KEEL_TRY(result.disks.emplace_back(), parse_disk(text));
+  }
+  for (const std::string& text : networks_) {
+    KEEL_TRY(result.networks.emplace_back(), parse_net(text));
+  }
+  if (console_) result.console_output = STDOUT_FILENO;
   return result;
 }
 

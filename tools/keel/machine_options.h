@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -22,6 +23,9 @@ class MachineOptions {
  private:
   MachineConfig config_;
   std::string memory_ = "512M";
+  std::vector<std::string> disks_;
+  std::vector<std::string> networks_;
+  bool console_ = false;
 };
 
 }  // namespace keel::tool

@@ -18,6 +18,7 @@
 #include "keel/vmm/console.h"
 #include "keel/vmm/guest_image.h"
 #include "keel/vmm/machine.h"
+#include "keel/vmm/machine_backends.h"
 
 namespace keel::tool {
 namespace {
@@ -56,12 +57,14 @@ int RunCommand::execute() {
   if (!configuration) return report(configuration.error(), kWrongUseStatus);
   auto image = GuestImage::load(*configuration);
   if (!image) return report(image.error(), kWrongUseStatus);
+  auto backends = MachineBackends::open(*configuration);
+  if (!backends) return report(backends.error(), kWrongUseStatus);
   auto system = kvm::System::open(kvm_device_);
   if (!system) return report(system.error(), exit_status(EndReason::kFailed));
 
   auto output = FdSerialOutput::create(STDOUT_FILENO);
   if (!output) return report(output.error(), exit_status(EndReason::kFailed));
-  auto machine = Machine::create(*system, std::move(*image), *output, clock);
+  auto machine = Machine::create(*system, std::move(*image), *output, clock, std::move(*backends));
   if (!machine) return report(machine.error(), exit_status(EndReason::kFailed));
 
   ConsoleResult console;

@@ -29,6 +29,9 @@ class EventLoop {
   // thread. Errors: those of add().
   [[nodiscard]] Result<Watch> watch(int fd, Readiness readiness, std::function<void()> callback);
 
+  // Whether the caller runs inside one of this loop's callbacks: then it is on the loop's thread.
+  [[nodiscard]] bool is_calling() const noexcept;
+
  protected:
   friend class Watch;
   enum class Registration : std::uint64_t {};

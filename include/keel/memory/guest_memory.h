@@ -75,6 +75,15 @@ class GuestMemory {
     return std::span(region->host + address.offset_from(region->range.first()), size);
   }
 
+  // As many of the bytes at [address, address + size) as lie in the region of the first; empty where that is nowhere.
+  // For what may cross from one region into an adjacent one. Neither allocates nor waits.
+  [[nodiscard]] std::span<std::uint8_t> slice_front(GuestAddress address, std::uint64_t size) const noexcept {
+    const MemoryRegion* const region = find(address);
+    if (region == nullptr || size == 0) return {};
+    const std::uint64_t last = std::min(size - 1, region->range.last().offset_from(address));
+    return {region->host + address.offset_from(region->range.first()), last + 1};
+  }
+
   // Copies between the guest and `bytes`; may cross from one region into an adjacent one. Error: kOutOfBounds where
   // any byte is outside RAM, and then nothing was copied.
   [[nodiscard]] Result<void> read(GuestAddress address, std::span<std::uint8_t> bytes) const;

@@ -68,9 +68,10 @@ struct GuestMemoryConstraint {
   friend bool operator==(const GuestMemoryConstraint&, const GuestMemoryConstraint&) = default;
 };
 
-// One interrupt pin; without `gsi` the lowest free one.
+// One interrupt pin; without `gsi` the lowest free one, of those in `within`.
 struct LegacyIrqConstraint {
   std::optional<Gsi> gsi = std::nullopt;
+  std::optional<IdRange<Gsi>> within = std::nullopt;
   friend bool operator==(const LegacyIrqConstraint&, const LegacyIrqConstraint&) = default;
 };
 

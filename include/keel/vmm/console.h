@@ -46,12 +46,12 @@ struct ConsoleResult {
 // an error of a write. To be called before the machine starts its threads. Errors: those of the system calls.
 Result<void> block_console_signals();
 
-// Connects `input_fd` to the machine's serial port until the machine ends, the escape keys are typed, or SIGINT,
-// SIGTERM, SIGHUP or SIGQUIT arrives; stops the machine in the latter cases, also one whose `output` nobody reads. The
-// descriptor may be a terminal (which is raw meanwhile, and where this process is in the background left alone), a
-// pipe, a file, or closed; at its end the guest simply gets no more input. A guest that does not read holds a pipe up;
-// of what is typed at a terminal it keeps some thousand keys. One call at a time in a process. Errors: those of the
-// system calls, and the machine then runs on.
+// Connects `input_fd` to what the machine types into (Machine::type()) until the machine ends, the escape keys are
+// typed, or SIGINT, SIGTERM, SIGHUP or SIGQUIT arrives; stops the machine in the latter cases, also one whose `output`
+// nobody reads. The descriptor may be a terminal (which is raw meanwhile, whose size the machine follows, and where
+// this process is in the background left alone), a pipe, a file, or closed; at its end the guest simply gets no more
+// input. A guest that does not read holds a pipe up; of what is typed at a terminal it keeps some thousand keys. One
+// call at a time in a process. Errors: those of the system calls, and the machine then runs on.
 [[nodiscard]] Result<ConsoleResult> run_console(Machine& machine, FdSerialOutput& output, int input_fd);
 
 }  // namespace keel

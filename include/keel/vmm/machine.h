@@ -23,6 +23,7 @@
 #include "keel/base/mutex.h"
 #include "keel/bus/doorbell.h"
 #include "keel/bus/io_manager.h"
+#include "keel/devices/console_port.h"
 #include "keel/devices/power_control.h"
 #include "keel/devices/uart16550.h"
 #include "keel/kvm/interrupts.h"
@@ -32,6 +33,7 @@
 #include "keel/vmm/ending.h"
 #include "keel/vmm/exit_counts.h"
 #include "keel/vmm/guest_image.h"
+#include "keel/vmm/machine_backends.h"
 #include "keel/vmm/machine_map.h"
 #include "keel/vmm/port_exits.h"
 
@@ -47,10 +49,12 @@ class VcpuThread;
 // device's I/O handler too.
 class Machine final : private PowerControl {
  public:
-  // Builds everything around `image`; no guest instruction runs yet. `console` and `clock` outlive the machine.
+  // Builds everything around `image`, with the disks and networks that its configuration names; no guest instruction
+  // runs yet. `console` and `clock` outlive the machine.
   // Errors are the host's: what it lacks or refuses.
   [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const kvm::System& system, GuestImage image,
-                                                               SerialOutput& console, const Clock& clock);
+                                                               SerialOutput& console, const Clock& clock,
+                                                               MachineBackends backends = {});
   ~Machine();
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
@@ -70,9 +74,12 @@ class Machine final : private PowerControl {
   // kStopped, for a machine that was never started. Not to be called from a vCPU thread.
   Ending wait();
 
-  // Types into the serial port. Takes as much as fits; the rest is the caller's to offer again when serial_room() turns
-  // readable. Nothing, and to be tried again soon, where a vCPU is inside the port: it may be held up by its output.
+  // Types into the console device, or the serial port where the machine has none. Takes as much as fits; the rest is
+  // the caller's to offer again when serial_room() turns readable. Nothing, and to be tried again soon, where a vCPU is
+  // inside the serial port: it may be held up by its output.
   [[nodiscard]] std::optional<std::size_t> type(std::span<const std::uint8_t> bytes);
+  // The terminal behind the console device has this size.
+  void resize(TerminalSize size);
   [[nodiscard]] const EventFd& serial_room() const noexcept { return serial_room_; }
 
   [[nodiscard]] const GuestMemory& memory() const noexcept { return memory_; }

@@ -7,8 +7,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "keel/base/error.h"
+#include "keel/vmm/backend_config.h"
 
 namespace keel {
 
@@ -25,6 +27,13 @@ struct MachineConfig {
   // Bytes of guest RAM, whole pages.
   std::uint64_t memory_size = kDefaultMemory;
   unsigned cpus = 1;
+
+  // Virtio devices.
+  bool rng = false;                    // entropy of the host's
+  std::vector<DiskConfig> disks = {};  // /dev/vda, /dev/vdb, … in this order
+  std::vector<NetConfig> networks = {};
+  // A console (hvc0) that prints to this descriptor, which stays open as long as the machine.
+  std::optional<int> console_output = std::nullopt;
 };
 
 // Ahead of every command line. A panic restarts the machine at once, through the keyboard controller (one port write),

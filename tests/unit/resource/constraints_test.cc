@@ -39,6 +39,7 @@ TEST(ResourceConstraints, DescribeThemselves) {
       GuestMemoryConstraint{.size = 0x20'0000, .alignment = 0x20'0000},
       LegacyIrqConstraint{},
       LegacyIrqConstraint{.gsi = Gsi(4)},
+      LegacyIrqConstraint{.within = IdRange<Gsi>::constant(5, 23)},
       MsiConstraint{.kind = MsiKind::kPciMsi},
       MsiConstraint{.kind = MsiKind::kPciMsix, .count = 3},
       MsiConstraint{},
@@ -55,6 +56,7 @@ TEST(ResourceConstraints, DescribeThemselves) {
             "guest memory of size 0x200000 aligned to 0x200000\n"
             "any irq\n"
             "irq 4\n"
+            "any irq in [5, 23]\n"
             "1 pci-msi vector\n"
             "3 pci-msix vectors\n"
             "1 msi vector\n"

@@ -85,7 +85,7 @@ bool is_hardware_id(std::string_view hid) {
   return aml::is_eisa_id(hid) || (hid.size() == 8 && std::ranges::all_of(hid, is_id_character));
 }
 
-AcpiInterrupt isa_interrupt(Gsi gsi) {
+AcpiInterrupt edge(Gsi gsi) {
   return {.gsi = gsi, .trigger = InterruptTrigger::kEdge};
 }
 
@@ -120,7 +120,7 @@ std::vector<std::uint8_t> encode_acpi_device(const AcpiDevice& device) {
 }
 
 AcpiDevice acpi_com1() {
-  return {.name = "COM1", .hid = "PNP0501", .uid = 1, .resources = {AcpiPorts{kCom1Ports}, isa_interrupt(kCom1Gsi)}};
+  return {.name = "COM1", .hid = "PNP0501", .uid = 1, .resources = {AcpiPorts{kCom1Ports}, edge(kCom1Gsi)}};
 }
 
 AcpiDevice acpi_rtc() {
@@ -131,7 +131,14 @@ AcpiDevice acpi_keyboard() {
   return {.name = "PS2K",
           .hid = "PNP0303",
           .uid = 0,
-          .resources = {AcpiPorts{kKeyboardDataPort}, AcpiPorts{kKeyboardCommandPort}, isa_interrupt(kKeyboardGsi)}};
+          .resources = {AcpiPorts{kKeyboardDataPort}, AcpiPorts{kKeyboardCommandPort}, edge(kKeyboardGsi)}};
+}
+
+AcpiDevice acpi_virtio_mmio(unsigned index, MmioRange window, Gsi gsi) {
+  return {.name = fmt::format("VR{:02X}", index),
+          .hid = "LNRO0005",
+          .uid = index,
+          .resources = {AcpiMemory{window}, edge(gsi)}};
 }
 
 }  // namespace keel::x86_64

@@ -53,5 +53,8 @@ struct AcpiDevice {
 [[nodiscard]] AcpiDevice acpi_rtc();
 // A keyboard port without an auxiliary one, so that Linux neither looks for a mouse nor for where the ports are.
 [[nodiscard]] AcpiDevice acpi_keyboard();
+// Virtio over MMIO, as distributions' kernels look for it (LNRO0005, with an edge). `index` tells such devices apart:
+// below 256.
+[[nodiscard]] AcpiDevice acpi_virtio_mmio(unsigned index, MmioRange window, Gsi gsi);
 
 }  // namespace keel::x86_64
