@@ -140,6 +140,46 @@ TEST(Boot, HammeringAnUnclaimedPortSaysNothing) {
   EXPECT_LT(guest.said().size(), 4000u) << guest.said();
 }
 
+TEST(Boot, StockDriversFindTheVirtioDevicesAndReadEntropy) {
+  ChildProgram guest(keel_run("modules,virtio,hwrng,irqs,poweroff", {"--rng", "--console", "--stats"}),
+                     Wiring::kOutputOnly);
+  EXPECT_EQ(guest.wait(), 0) << guest.said();
+  EXPECT_THAT(guest.said(), HasSubstr("keel-virtio virtio0 4 virtio_rng"));
+  EXPECT_THAT(guest.said(), HasSubstr("keel-virtio virtio1 3 virtio_console"));
+  EXPECT_THAT(guest.said(), HasSubstr("keel-hwrng virtio_rng.0 4096 4096 differ"));
+  EXPECT_THAT(guest.said(), ContainsRegex("5: +[0-9]+ +IO-APIC +5-edge +virtio0"));
+  // Notifications go by doorbell: the device gets more writes than the vCPU exits for.
+  EXPECT_THAT(guest.said(), ContainsRegex("virtio-mmio/virtio-rng:rng0 +[0-9]+ +[0-9]+ "));
+}
+
+TEST(Boot, TheConsoleCarriesWhatIsPipedInBeforeItsDriverIsUp) {
+  ChildProgram guest(keel_run("modules,hvc,poweroff", {"--console"}), Wiring::kPipes);
+  for (int i = 0; i < 100; ++i) guest.type(fmt::format("line {} of a hundred for the console\n", i));
+  guest.type("end\n");
+  guest.close_input();
+  EXPECT_EQ(guest.wait(), 0) << guest.said();
+  for (int i = 0; i < 100; ++i) EXPECT_THAT(guest.said(), HasSubstr(fmt::format("keel-hvc-echo line {} of a", i)));
+}
+
+TEST(Boot, TheConsoleHasTheTerminalsSize) {
+  ChildProgram guest(keel_run("modules,hvc,poweroff", {"--console"}), Wiring::kTerminal);
+  guest.resize_terminal(111, 33);
+  ASSERT_TRUE(guest.wait_for("keel-hvc ")) << guest.said();
+  // The guest takes a new size in its own time.
+  const auto shows = [&](const std::string& size) {
+    for (int i = 0; i < 60; ++i) {
+      guest.type("size\n");
+      if (guest.wait_for("keel-hvc " + size, std::chrono::seconds(1))) return true;
+    }
+    return false;
+  };
+  EXPECT_TRUE(shows("33 111")) << guest.said();
+  guest.resize_terminal(90, 40);
+  EXPECT_TRUE(shows("40 90")) << guest.said();
+  guest.type("end\n");
+  EXPECT_EQ(guest.wait(), 0) << guest.said();
+}
+
 TEST(Boot, AShellOnATerminalIsUsableAndTheTerminalComesBack) {
   std::vector<std::string> command = {KEEL_PROGRAM, "run",
                                       "--kernel",   file_of("KEEL_TEST_VMLINUX"),
