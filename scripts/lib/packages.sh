@@ -7,7 +7,6 @@
 declare -rA packages_of=(
   [build]='acpica-tools g++ cmake ninja-build pkg-config libfmt-dev liburcu-dev libgtest-dev libgmock-dev libcli11-dev
            nlohmann-json3-dev liburing-dev libslirp-dev'
-  [bench]='libbenchmark-dev'
   [sanitizers]='clang-19 libclang-rt-19-dev'
   [lint]='shellcheck clang-format-19'
   [kernel]='kmod xz-utils zstd lz4 gzip'

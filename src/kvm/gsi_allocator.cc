@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "keel/base/try.h"
@@ -20,7 +22,8 @@ std::string name_holders(const std::map<Gsi, std::string>& owners, IdRange<Gsi> 
     if (within.contains(gsi)) ++counts[owner];
   }
   std::vector<std::pair<std::string, std::size_t>> holders(counts.begin(), counts.end());
-  std::ranges::sort(holders, {}, [](const auto& holder) { return std::pair(~holder.second, holder.first); });
+  std::ranges::sort(holders, {},
+                    [](const auto& holder) { return std::tuple(~holder.second, std::string_view(holder.first)); });
   std::string text;
   for (std::size_t i = 0; i < std::min(kNamed, holders.size()); ++i)
     text += fmt::format("{}{} {}", i == 0 ? "" : ", ", holders[i].first, holders[i].second);

@@ -5,20 +5,19 @@
 
 #include <fcntl.h>
 #include <linux/kvm.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "src/kvm/cpuid_list.h"
 #include "src/kvm/ioctl.h"
+#include "src/kvm/refusal.h"
 #include "keel/base/try.h"
 #include "keel/kvm/vm.h"
 
@@ -40,44 +39,14 @@ constexpr std::array kNeeds = {
     Need{KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID"},
 };
 
-// The group's name in /etc/group, or its number. getgrgid() would pull the host's name services into a static program.
-std::string group_name(gid_t gid) {
-  const std::string number = fmt::format("{}", gid);
-  std::ifstream groups("/etc/group");
-  for (std::string line; std::getline(groups, line);) {
-    const auto name_end = line.find(':');
-    const auto id_begin = name_end == std::string::npos ? name_end : line.find(':', name_end + 1);
-    if (id_begin == std::string::npos) continue;
-    const std::string_view rest = std::string_view(line).substr(id_begin + 1);
-    if (rest.substr(0, rest.find(':')) == number) return line.substr(0, name_end);
-  }
-  return number;
-}
-
-// Why open() failed, with the way out.
-Error explain_open_failure(const std::string& path, int error_number) {
-  if (error_number == EACCES || error_number == EPERM) {
-    struct stat status = {};
-    const std::string group = ::stat(path.c_str(), &status) == 0 ? group_name(status.st_gid) : "kvm";
-    return {ErrorCode::kPermissionDenied,
-            fmt::format("{} may not be opened by user {}: join its group \"{}\" (sudo usermod -aG {} \"$USER\", then "
-                        "log in again)",
-                        path, ::getuid(), group, group)};
-  }
-  if (error_number == ENOENT || error_number == ENODEV || error_number == ENXIO) {
-    return {ErrorCode::kNotFound,
-            fmt::format("{} is not there: this machine has no hardware virtualisation, or it is switched off in the "
-                        "firmware, or the module kvm_intel or kvm_amd is not loaded",
-                        path)};
-  }
-  return system_error(error_number, fmt::format("open {}", path));
-}
-
 }  // namespace
 
 Result<System> System::open(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd) return std::unexpected(explain_open_failure(path, errno));
+  if (!fd) {
+    const int error_number = errno;
+    return std::unexpected(explain_open(path, error_number, look_at(path), this_process()));
+  }
 
   const int version = ::ioctl(fd.get(), KVM_GET_API_VERSION, 0);
   if (version != KVM_API_VERSION) {
@@ -96,8 +65,11 @@ Result<System> System::open(const std::string& path) {
 }
 
 Result<Vm> System::create_vm() const {
-  KEEL_TRY(const int fd, call(fd_.get(), KVM_CREATE_VM, 0, "KVM_CREATE_VM"));
-  return Vm(UniqueFd(fd), run_size_);
+  for (;;) {
+    const int fd = ::ioctl(fd_.get(), KVM_CREATE_VM, 0);
+    if (fd >= 0) return Vm(UniqueFd(fd), run_size_);
+    if (errno != EINTR) return std::unexpected(explain_create_vm(errno));
+  }
 }
 
 Result<std::vector<x86_64::CpuidEntry>> System::supported_cpuid() const {

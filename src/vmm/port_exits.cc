@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <functional>
+#include <utility>
 
 #include "keel/base/check.h"
 
@@ -39,7 +39,7 @@ std::vector<PortExits> sum(std::span<const PortExitCounter* const> counters) {
     }
     if (of.total() != 0) exits.push_back(of);
   }
-  std::ranges::stable_sort(exits, std::greater(), &PortExits::total);
+  std::ranges::sort(exits, {}, [](const PortExits& of) { return std::pair(~of.total(), of.port); });
   return exits;
 }
 

@@ -104,6 +104,13 @@ TEST(WrongUse, MemoryTooSmallOrAbsurd) {
   expect_refusal(keel({"run", "--kernel", kernel.path(), "--memory", "512000001"}), "memory");
 }
 
+TEST(WrongUse, AnInitrdThatDoesNotFit) {
+  const TemporaryFile kernel(tiny_kernel({0xf4}));
+  const TemporaryFile initrd(std::string(64 << 20, 'i'));
+  expect_refusal(keel({"run", "--kernel", kernel.path(), "--initrd", initrd.path(), "--memory", "64M"}), initrd.path());
+  expect_refusal(keel({"run", "--kernel", kernel.path(), "--initrd", "/nonexistent"}), "/nonexistent");
+}
+
 TEST(WrongUse, TooFewOrTooManyCpus) {
   const TemporaryFile kernel("x");
   expect_refusal(keel({"run", "--kernel", kernel.path(), "--cpus", "0"}), "vCPU");

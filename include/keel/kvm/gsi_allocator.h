@@ -27,11 +27,15 @@ class GsiAllocator {
     IdRange<Gsi> within;  // the lowest free one
   };
 
+  // GSIs 0 to count - 1; 0 < count.
   explicit GsiAllocator(std::uint32_t count) : gsis_("gsi", *IdRange<Gsi>::from_count(Gsi(0), count)) {}
 
-  // Errors besides IdAllocator's: who holds how many is part of kExhausted.
+  // Errors: kExhausted where none is free within, which says who holds how many; kOutOfBounds where it lies outside of
+  // all there are.
   [[nodiscard]] Result<Gsi> allocate(const Request& request);
+  // Errors: IdAllocator's.
   Result<void> free(Gsi gsi);
+  // Gives one for another, with its owner. Errors: IdAllocator's; the old one is then kept.
   [[nodiscard]] Result<void> update(Gsi old, Gsi now);
 
   // In order.

@@ -33,7 +33,8 @@ class Interrupts {
   // The IOAPIC's, which are the GSIs of the same number.
   static constexpr IdRange<Gsi> kPins = IdRange<Gsi>::constant(0, 23);
 
-  // `loop` serves resamples and outlives what is made here. GSIs beyond the first `gsi_limit` are left to others.
+  // `loop` serves resamples and outlives what is made here. GSIs beyond the first `gsi_limit` are left to others; the
+  // pins are always its own.
   Interrupts(std::shared_ptr<IrqCalls> calls, EventLoop& loop, std::uint32_t gsi_limit = 0xffff'ffff);
 
   // Each message has an eventfd (they are TriggerNotifier<EventFd>), an irqfd and a route of its own: trigger() is one
@@ -43,10 +44,13 @@ class Interrupts {
   // Messages without GSI, route or eventfd: trigger() is KVM_SIGNAL_MSI. For what fires seldom.
   [[nodiscard]] std::unique_ptr<MsiGroup> unrouted_msi_group(std::string owner) const;
 
-  // Edges by irqfd; levels by KVM_IRQ_LINE, so that lower() takes effect at once.
+  // Edges by irqfd; levels by KVM_IRQ_LINE, which is right for devices that see the guest serve them, as all of a VMM's
+  // own do: lower() takes effect at once, where an irqfd leaves the line up until the guest's end of interrupt, so that
+  // a driver that polls would be interrupted for nothing; and no thread wakes at each end of interrupt to ask.
   [[nodiscard]] std::unique_ptr<LegacyGroup> pin_group(std::string owner) const;
-  // The same with levels by irqfd and resample (TriggerNotifier<EventFd>, ResampleNotifier<EventFd>), for devices that
-  // go past the VMM.
+  // The same with levels by irqfd and resample (TriggerNotifier<EventFd>, ResampleNotifier<EventFd>), which is right
+  // for devices that go past the VMM (VFIO, vhost): it learns neither of their levels nor of what the guest writes to
+  // them.
   [[nodiscard]] std::unique_ptr<ResampledGroup> resampled_pin_group(std::string owner) const;
 
   // A wire that is ready for use, from a pin_group() of its own. Errors: those of its update() and enable().

@@ -16,11 +16,13 @@ namespace keel::kvm {
 
 class Vm;
 
-// An ioeventfd (KVM_IOEVENTFD): guest writes signal an eventfd and never exit. Taken away when destroyed. Move-only.
+// An ioeventfd (KVM_IOEVENTFD): guest writes signal an eventfd and never exit. Taken away when destroyed, which waits
+// for accesses of running vCPUs in the kernel (milliseconds). Move-only; used by one thread at a time.
 class IoEvent {
  public:
   // `event` outlives it. With kAnyWrite `doorbell.size` does not count: KVM matches the address alone, and finds such
-  // an MMIO address faster. Errors: those of check_doorbell(), kAlreadyExists where another takes the same writes.
+  // an MMIO address faster. Errors: those of check_doorbell(), kAlreadyExists where another takes the same writes,
+  // kIo.
   [[nodiscard]] static Result<IoEvent> assign(const Vm& vm, const PioDoorbell& doorbell, const EventFd& event);
   [[nodiscard]] static Result<IoEvent> assign(const Vm& vm, const MmioDoorbell& doorbell, const EventFd& event);
 

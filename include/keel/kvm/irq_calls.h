@@ -21,7 +21,8 @@ struct MsiRoute {
 };
 
 // The system calls about interrupts that KVM offers a machine, and no policy: Vm::irq_calls() makes them, tests replace
-// them. Nothing else in Keel makes one. Callable from any thread. Source: Linux Documentation/virt/kvm/api.rst.
+// them. Nothing else in Keel makes one. Callable from any thread; eventfds stay open until their irqfd is removed.
+// Errors: kIo, which names the call and the GSI. Source: Linux Documentation/virt/kvm/api.rst.
 class IrqCalls {
  public:
   virtual ~IrqCalls() = default;

@@ -52,7 +52,8 @@ struct FailureExit {
 
 using Exit = std::variant<PioExit, MmioExit, HaltExit, InterruptedExit, ShutdownExit, FailureExit>;
 
-// One virtual processor. All but kick() are for the one thread that runs it.
+// One virtual processor. All but kick() are for the one thread that runs it, or before it runs. Errors, where not said
+// otherwise: kIo, which names the call that KVM refused. Source: Linux Documentation/virt/kvm/api.rst.
 class Vcpu {
  public:
   Vcpu(Vcpu&& other) noexcept;
@@ -61,7 +62,9 @@ class Vcpu {
   Vcpu& operator=(const Vcpu&) = delete;
   ~Vcpu();
 
+  // What the guest's CPUID says, before its first run(). At most 256 entries; error kInvalidArgument beyond.
   Result<void> set_cpuid(std::span<const x86_64::CpuidEntry> entries);
+  // All registers at once, general and special. On error some may be set.
   Result<void> set_state(const x86_64::CpuState& state);
   // Real mode, flat 16-bit segments at 0, executing at `entry`: how tiny test guests start.
   Result<void> set_real_mode_entry(std::uint16_t entry);
@@ -76,7 +79,8 @@ class Vcpu {
   // kick_signal()), which ends an ioctl under way; the flag alone serves one that has not begun.
   void kick() noexcept;
   static int kick_signal() noexcept;
-  // Installs a do-nothing handler for kick_signal() in this process, where the signal would otherwise end it.
+  // Installs a do-nothing handler for kick_signal() in this process, where the signal would otherwise end it. From any
+  // thread, any number of times.
   static Result<void> install_kick_handler();
 
  private:

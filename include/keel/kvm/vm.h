@@ -24,21 +24,23 @@ class Vcpu;
 class Vm {
  public:
   // Gives the guest its RAM, one memory slot per region from slot 0 on. `memory` must stay until the last vCPU has
-  // stopped; KVM writes to it from the kernel.
+  // stopped; KVM writes to it from the kernel. To be called once. Error kIo, which names the region that KVM refuses;
+  // those before it are then mapped.
   Result<void> map_memory(const GuestMemory& memory);
 
   // The in-kernel local APICs, IOAPIC (24 pins, GSI 0 to 23), PIC pair and, at ports 0x40 to 0x43 and 0x61, the PIT.
   // Also places the three pages (TSS) and the one (identity map) that Intel hosts need below 4 GiB.
-  // To be called once, before the first vCPU.
+  // To be called once, before the first vCPU. Error kIo, which names the call; the machine is then good for nothing.
   Result<void> create_irqchip();
 
-  // `index` is also the local APIC id.
+  // `index` is also the local APIC id: below System::max_vcpus(), and each at most once. Error kIo.
   [[nodiscard]] Result<Vcpu> create_vcpu(unsigned index) const;
 
-  // The interrupt calls on this machine, once it has its irqchip; kvm::Interrupts makes interrupts of them.
+  // The interrupt calls on this machine, once it has its irqchip; kvm::Interrupts makes interrupts of them. May
+  // outlive this.
   [[nodiscard]] std::shared_ptr<IrqCalls> irq_calls() const;
 
-  // Its ioeventfds.
+  // Its ioeventfds, for a DoorbellServer. May outlive this.
   [[nodiscard]] std::unique_ptr<DoorbellHost> doorbells() const;
 
  private:

@@ -28,7 +28,7 @@ struct MachineMap {
   std::vector<GuestRange> ram;
   PlatformView devices;
   SystemSnapshot spaces;
-  std::vector<kvm::InterruptHolding> interrupts;  // by GSI; those without one last
+  std::vector<kvm::InterruptHolding> interrupts;  // by GSI, those without one last; then by owner
   std::vector<DoorbellHolding> doorbells;         // by bus and address
   friend bool operator==(const MachineMap&, const MachineMap&) = default;
 };

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "keel/base/little_endian.h"
+
 namespace keel::x86_64 {
 namespace {
 
