@@ -60,6 +60,10 @@ class DriverQueue {
                 .available = arena.take(virtio::available_bytes(size), virtio::kAvailableAlignment),
                 .used = arena.take(virtio::used_bytes(size), virtio::kUsedAlignment)} {
     for (std::uint16_t i = 0; i < size; ++i) free_.push_back(i);
+    // As a driver must: the memory may have been a queue before.
+    clear(layout_.descriptors, 16ull * size);
+    clear(layout_.available, virtio::available_bytes(size));
+    clear(layout_.used, virtio::used_bytes(size));
   }
 
   [[nodiscard]] const VirtQueueLayout& layout() const { return layout_; }
@@ -127,6 +131,9 @@ class DriverQueue {
     const std::uint16_t index = free_.front();
     free_.erase(free_.begin());
     return index;
+  }
+  void clear(GuestAddress part, std::size_t size) const {
+    check(arena_.memory().write(part, std::vector<std::uint8_t>(size)).has_value(), "the test's queue lies in RAM");
   }
   std::uint16_t* field(GuestAddress part, std::uint64_t offset) const {
     return reinterpret_cast<std::uint16_t*>(
