@@ -35,6 +35,10 @@ guest_initramfs() {
   initramfs_build "$guest_initrd" "$kernel_dir" "$keel_root/scripts/guest/init-$name" "$@"
 }
 
+# The drivers of what a guest of the boot tests has besides, as initramfs_build's options.
+# shellcheck disable=SC2034  # for those who source this
+readonly -a guest_virtio_options=(--module virtio_mmio --module virtio-rng --module virtio_console)
+
 # The drivers of a guest's disks and networks, and ext4 on them, as initramfs_build's options.
 readonly -a guest_io_options=(--module virtio_mmio --module virtio_blk --module virtio_net --module virtio_rng --module ext4)
 

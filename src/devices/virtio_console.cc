@@ -40,7 +40,7 @@ Result<std::shared_ptr<VirtioConsole>> VirtioConsole::create(std::vector<PortCon
            }));
   console->settled_ = std::make_unique<LoopTimer>(std::move(timer));
   for (std::uint32_t port = 0; port < console->configs_.size(); ++port)
-    console->configs_[port].host->attach(console, port);
+    KEEL_TRY_VOID(console->configs_[port].host->attach(loop, console, port));
   return console;
 }
 
@@ -112,6 +112,8 @@ void VirtioConsole::reset() noexcept {
 void VirtioConsole::open_only_port() {
   if (queues_.empty() || is_multiport() || ports_[0].open) return;
   ports_[0] = {.ready = true, .open = true, .sending = std::move(ports_[0].sending)};
+  // Linux looks at the size when it is told to, not when it starts.
+  if ((negotiated_ & kFeatureSize) != 0 && size_ != TerminalSize()) signals_->config_changed();
   receive(0);
 }
 

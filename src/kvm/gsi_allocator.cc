@@ -20,7 +20,7 @@ std::string name_holders(const std::map<Gsi, std::string>& owners, IdRange<Gsi> 
     if (within.contains(gsi)) ++counts[owner];
   }
   std::vector<std::pair<std::string, std::size_t>> holders(counts.begin(), counts.end());
-  std::ranges::stable_sort(holders, std::ranges::greater(), &std::pair<std::string, std::size_t>::second);
+  std::ranges::sort(holders, {}, [](const auto& holder) { return std::pair(~holder.second, holder.first); });
   std::string text;
   for (std::size_t i = 0; i < std::min(kNamed, holders.size()); ++i)
     text += fmt::format("{}{} {}", i == 0 ? "" : ", ", holders[i].first, holders[i].second);

@@ -46,7 +46,8 @@ void DriverRegisters::set_status(std::uint8_t value) {
   const Lock lock(mutex_);
   if (value == 0) return reset();
   if ((status_ & ~value) != 0) return;  // 2.1.1: a driver clears no bit
-  const auto asks = [&](std::uint8_t bit) { return (value & bit) != 0 && !has(bit); };
+  const auto added = static_cast<std::uint8_t>(value & ~status_);
+  const auto asks = [added](std::uint8_t bit) { return (added & bit) != 0; };
   if (asks(kStatusFailed)) status_ |= kStatusFailed;
   if (has(kStatusFailed) || signals_.failed()) return;
   if (asks(kStatusAcknowledge)) status_ |= kStatusAcknowledge;

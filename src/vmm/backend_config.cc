@@ -80,4 +80,14 @@ Result<NetConfig> parse_net(std::string_view text) {
   return config;
 }
 
+Result<PortConfig> parse_port(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0 || equals + 1 == text.size() ||
+      text.substr(0, equals).contains('/')) {
+    return fail(ErrorCode::kInvalidArgument,
+                "--port \"{}\": write NAME=SOCKET, the port's name in the guest and the path of its socket here", text);
+  }
+  return PortConfig{.name = std::string(text.substr(0, equals)), .socket = std::string(text.substr(equals + 1))};
+}
+
 }  // namespace keel

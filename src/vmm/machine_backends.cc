@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "keel/backends/disk_file.h"
+#include "keel/backends/socket_port.h"
 #include "keel/backends/tap.h"
 #include "keel/backends/user_network.h"
 #include "keel/base/try.h"
@@ -49,6 +50,15 @@ class NoNetwork final : public NetBackend {
   const NetProperties properties_;
 };
 
+class NoPort final : public ConsolePort {
+ public:
+  Result<void> attach(EventLoop& /*loop*/, std::weak_ptr<ConsolePortUser> /*user*/, std::uint32_t /*port*/) override {
+    return {};
+  }
+  [[nodiscard]] std::size_t read(std::span<std::uint8_t> /*bytes*/) override { return 0; }
+  [[nodiscard]] std::size_t write(std::span<const std::uint8_t> bytes) override { return bytes.size(); }
+};
+
 Result<std::unique_ptr<NetBackend>> open_network(const NetConfig& config, unsigned cpus) {
   if (!config.tap) return start_user_network({.forwards = config.forwards, .program = {}});
   return open_tap({.name = *config.tap, .queue_pairs = static_cast<std::uint16_t>(cpus)});
@@ -64,6 +74,9 @@ Result<MachineBackends> MachineBackends::open(const MachineConfig& config) {
   for (const NetConfig& network : config.networks) {
     KEEL_TRY(backends.networks.emplace_back(), open_network(network, config.cpus));
   }
+  for (const PortConfig& port : config.ports) {
+    KEEL_TRY(backends.ports.emplace_back(), listen_port(port.socket));
+  }
   return backends;
 }
 
@@ -71,6 +84,7 @@ MachineBackends MachineBackends::absent(const MachineConfig& config) {
   MachineBackends backends;
   for (const DiskConfig& disk : config.disks) backends.disks.push_back(std::make_unique<NoDisk>(disk.access));
   for (std::size_t i = 0; i < config.networks.size(); ++i) backends.networks.push_back(std::make_unique<NoNetwork>());
+  for (std::size_t i = 0; i < config.ports.size(); ++i) backends.ports.push_back(std::make_shared<NoPort>());
   return backends;
 }
 

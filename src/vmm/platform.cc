@@ -4,6 +4,7 @@
 #include "src/vmm/platform.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 #include <variant>
 
@@ -85,8 +86,8 @@ MachineMap Platform::map() const {
                  .interrupts = interrupts_.holdings(),
                  .doorbells = {}};
   for (const MemoryRegion& region : memory_.regions()) map.ram.push_back(region.range);
-  std::ranges::stable_sort(map.interrupts, {}, [](const kvm::InterruptHolding& holding) {
-    return std::pair(!holding.gsi, holding.gsi.value_or(Gsi(0)));
+  std::ranges::sort(map.interrupts, {}, [](const kvm::InterruptHolding& holding) {
+    return std::tuple(!holding.gsi, holding.gsi.value_or(Gsi(0)), holding.owner, holding.index);
   });
   for (const AnyDoorbell& doorbell : doorbell_step_.doorbells()) {
     const auto holder = std::visit([&](const auto& on) { return devices_.resolve(on.address); }, doorbell);

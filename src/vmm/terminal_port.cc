@@ -32,19 +32,19 @@ UniqueFd reopen_without_waiting(int fd) {
 
 }  // namespace
 
-TerminalPort::TerminalPort(EventLoop& loop, int output, const EventFd& room)
+TerminalPort::TerminalPort(int output, const EventFd& room)
     : own_(reopen_without_waiting(output)),
       output_(own_ ? own_.get() : output),
       room_(room),
-      loop_(loop),
       writable_(output_, Readiness::kWritable) {}
 
-void TerminalPort::attach(std::weak_ptr<ConsolePortUser> user, std::uint32_t port) {
+Result<void> TerminalPort::attach(EventLoop& loop, std::weak_ptr<ConsolePortUser> user, std::uint32_t port) {
   user_ = std::move(user);
   port_ = port;
-  writable_.start(loop_, [this] {
+  writable_.start(loop, [this] {
     if (const auto told = user_.lock()) told->output_ready(port_);
   });
+  return {};
 }
 
 std::size_t TerminalPort::type(std::span<const std::uint8_t> bytes) {

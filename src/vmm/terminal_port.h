@@ -24,14 +24,14 @@ class TerminalPort final : public ConsolePort {
  public:
   static constexpr std::size_t kTypeAhead = 256;
 
-  // `output`, which stays the caller's, `room` and `loop` outlive this.
-  TerminalPort(EventLoop& loop, int output, const EventFd& room);
+  // `output`, which stays the caller's, and `room` outlive this.
+  TerminalPort(int output, const EventFd& room);
 
   // Types; returns how many bytes it took. After fewer than there were, `room` is signalled when it has room again.
   // From any thread.
   [[nodiscard]] std::size_t type(std::span<const std::uint8_t> bytes);
 
-  void attach(std::weak_ptr<ConsolePortUser> user, std::uint32_t port) override;
+  Result<void> attach(EventLoop& loop, std::weak_ptr<ConsolePortUser> user, std::uint32_t port) override;
   [[nodiscard]] std::size_t read(std::span<std::uint8_t> bytes) override;
   [[nodiscard]] std::size_t write(std::span<const std::uint8_t> bytes) override;
 
@@ -41,7 +41,6 @@ class TerminalPort final : public ConsolePort {
   const EventFd& room_;
   std::weak_ptr<ConsolePortUser> user_;  // set once, before anything happens
   std::uint32_t port_ = 0;
-  EventLoop& loop_;
   OnceWatch writable_;
   Mutex mutex_;
   std::vector<std::uint8_t> typed_ KEEL_GUARDED_BY(mutex_);

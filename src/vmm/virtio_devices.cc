@@ -39,9 +39,10 @@ Result<void> VirtioDevices::attach_all(const MachineConfig& config, MachineBacke
     KEEL_TRY(auto rng, VirtioRng::create(entropy_, wiring_.clock, wiring_.loop));
     KEEL_TRY_VOID(attach("rng0", std::move(rng)));
   }
-  if (config.console_output) KEEL_TRY_VOID(attach_console(*config.console_output));
-  check(backends.disks.size() == config.disks.size() && backends.networks.size() == config.networks.size(),
+  check(backends.disks.size() == config.disks.size() && backends.networks.size() == config.networks.size() &&
+            backends.ports.size() == config.ports.size(),
         "a machine's backends are those of its configuration");
+  KEEL_TRY_VOID(attach_console(config, backends));
   KEEL_TRY_VOID(attach_disks(config, backends));
   return attach_networks(config, backends);
 }
@@ -68,9 +69,19 @@ Result<void> VirtioDevices::attach_networks(const MachineConfig& config, Machine
   return {};
 }
 
-Result<void> VirtioDevices::attach_console(int output) {
-  terminal_ = std::make_shared<TerminalPort>(wiring_.loop, output, wiring_.terminal_room);
-  KEEL_TRY(console_, VirtioConsole::create({{.host = terminal_}}, wiring_.loop));
+// The terminal, where it is a console, is the first port.
+Result<void> VirtioDevices::attach_console(const MachineConfig& config, MachineBackends& backends) {
+  std::vector<VirtioConsole::PortConfig> ports;
+  if (config.console_output) {
+    terminal_ = std::make_shared<TerminalPort>(*config.console_output, wiring_.terminal_room);
+    ports.push_back({.host = terminal_, .name = "console"});
+  }
+  for (std::size_t i = 0; i < backends.ports.size(); ++i) {
+    ports.push_back(
+        {.host = std::move(backends.ports[i]), .kind = VirtioConsole::Kind::kPlain, .name = config.ports[i].name});
+  }
+  if (ports.empty()) return {};
+  KEEL_TRY(console_, VirtioConsole::create(std::move(ports), wiring_.loop));
   return attach("console0", console_);
 }
 

@@ -60,7 +60,7 @@ class VirtioDevices {
  private:
   Result<void> attach_disks(const MachineConfig& config, MachineBackends& backends);
   Result<void> attach_networks(const MachineConfig& config, MachineBackends& backends);
-  Result<void> attach_console(int output);
+  Result<void> attach_console(const MachineConfig& config, MachineBackends& backends);
 
   const Wiring wiring_;
   HostEntropy entropy_;

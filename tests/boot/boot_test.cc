@@ -1,14 +1,19 @@
 // SPDX-FileCopyrightText: The Keel authors
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <termios.h>
+#include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -16,6 +21,7 @@
 #include <gtest/gtest.h>
 
 #include "support/child_program.h"
+#include "keel/base/unique_fd.h"
 
 // A stock Debian kernel on the keel command, as a user runs it. The guest's init does what keel.do on its command line
 // says (scripts/guest/init-test).
@@ -138,6 +144,65 @@ TEST(Boot, HammeringAnUnclaimedPortSaysNothing) {
   // Counted by port and not talked about.
   EXPECT_THAT(guest.said(), ContainsRegex(" 0x3000 +[0-9]+ +1250 "));
   EXPECT_LT(guest.said().size(), 4000u) << guest.said();
+}
+
+TEST(Boot, StockDriversFindTheVirtioDevicesAndReadEntropy) {
+  ChildProgram guest(keel_run("modules,virtio,hwrng,irqs,poweroff", {"--rng", "--console", "--stats"}),
+                     Wiring::kOutputOnly);
+  EXPECT_EQ(guest.wait(), 0) << guest.said();
+  EXPECT_THAT(guest.said(), HasSubstr("keel-virtio virtio0 4 virtio_rng"));
+  EXPECT_THAT(guest.said(), HasSubstr("keel-virtio virtio1 3 virtio_console"));
+  EXPECT_THAT(guest.said(), HasSubstr("keel-hwrng virtio_rng.0 4096 4096 differ"));
+  EXPECT_THAT(guest.said(), ContainsRegex("5: +[0-9]+ +IO-APIC +5-edge +virtio0"));
+  // Notifications go by doorbell: the device gets more writes than the vCPU exits for.
+  EXPECT_THAT(guest.said(), ContainsRegex("virtio-mmio/virtio-rng:rng0 +[0-9]+ +[0-9]+ "));
+}
+
+TEST(Boot, TheConsoleCarriesWhatIsPipedInBeforeItsDriverIsUp) {
+  ChildProgram guest(keel_run("modules,hvc,poweroff", {"--console"}), Wiring::kPipes);
+  for (int i = 0; i < 100; ++i) guest.type(fmt::format("line {} of a hundred for the console\n", i));
+  guest.type("end\n");
+  guest.close_input();
+  EXPECT_EQ(guest.wait(), 0) << guest.said();
+  for (int i = 0; i < 100; ++i) EXPECT_THAT(guest.said(), HasSubstr(fmt::format("keel-hvc-echo line {} of a", i)));
+}
+
+TEST(Boot, TheConsoleHasTheTerminalsSize) {
+  ChildProgram guest(keel_run("modules,hvc,poweroff", {"--console"}), Wiring::kTerminal);
+  guest.resize_terminal(111, 33);
+  ASSERT_TRUE(guest.wait_for("keel-hvc ")) << guest.said();
+  // The guest takes a new size in its own time.
+  const auto shows = [&](const std::string& size) {
+    for (int i = 0; i < 60; ++i) {
+      guest.type("size\n");
+      if (guest.wait_for("keel-hvc " + size, std::chrono::seconds(1))) return true;
+    }
+    return false;
+  };
+  EXPECT_TRUE(shows("33 111")) << guest.said();
+  guest.resize_terminal(90, 40);
+  EXPECT_TRUE(shows("40 90")) << guest.said();
+  guest.type("end\n");
+  EXPECT_EQ(guest.wait(), 0) << guest.said();
+}
+
+TEST(Boot, APortIsAChannelToTheGuest) {
+  const std::string path = fmt::format("/tmp/keel-boot-{}.socket", ::getpid());
+  ChildProgram guest(keel_run("modules,port,poweroff", {"--port", "agent=" + path, "--console"}), Wiring::kOutputOnly);
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  path.copy(static_cast<char*>(address.sun_path), sizeof(address.sun_path) - 1);
+  const UniqueFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  int attempts = 0;
+  while (::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    ASSERT_LT(++attempts, 600) << guest.said();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  ASSERT_EQ(::send(client.get(), "over\n", 5, MSG_NOSIGNAL), 5);
+  EXPECT_EQ(guest.wait(), 0) << guest.said();
+  std::array<char, 64> answer{};
+  EXPECT_GT(::recv(client.get(), answer.data(), answer.size() - 1, MSG_DONTWAIT), 0);
+  EXPECT_STREQ(answer.data(), "keel-port over\n");
 }
 
 TEST(Boot, AShellOnATerminalIsUsableAndTheTerminalComesBack) {

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -88,6 +89,12 @@ class ChildProgram {
     // One that says nothing more and does not end either is at fault; it must not take the other tests along.
     if (std::chrono::steady_clock::now() >= deadline) ::kill(process_, SIGKILL);
     return wait_without_reading();
+  }
+
+  // Of the terminal that it runs on.
+  void resize_terminal(unsigned short columns, unsigned short rows) const {
+    const winsize size = {.ws_row = rows, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
+    if (::ioctl(output_, TIOCSWINSZ, &size) != 0) std::abort();
   }
 
   // Everything that it said so far, on standard output and standard error.

@@ -15,9 +15,10 @@ namespace keel {
 // The host side of a port, as the test plays it. Any thread.
 class FakeConsolePort final : public ConsolePort {
  public:
-  void attach(std::weak_ptr<ConsolePortUser> user, std::uint32_t port) override {
+  Result<void> attach(EventLoop& /*loop*/, std::weak_ptr<ConsolePortUser> user, std::uint32_t port) override {
     user_ = std::move(user);
     port_ = port;
+    return {};
   }
   std::size_t read(std::span<std::uint8_t> bytes) override {
     const Lock lock(mutex_);

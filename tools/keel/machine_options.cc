@@ -41,6 +41,13 @@ void MachineOptions::add_to(CLI::App& command) {
       ->delimiter('\0');
   command.add_flag("--console", console_,
                    "type into a virtio console (hvc0) instead of the serial port; both print here");
+  command
+      .add_option("--port", ports_,
+                  "a channel to the guest: /dev/virtio-ports/NAME there, a Unix socket here. Repeatable")
+      ->type_name("NAME=SOCKET")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->delimiter('\0');
 }
 
 Result<MachineConfig> MachineOptions::config() const {
@@ -51,6 +58,9 @@ Result<MachineConfig> MachineOptions::config() const {
   }
   for (const std::string& text : networks_) {
     KEEL_TRY(result.networks.emplace_back(), parse_net(text));
+  }
+  for (const std::string& text : ports_) {
+    KEEL_TRY(result.ports.emplace_back(), parse_port(text));
   }
   if (console_) result.console_output = STDOUT_FILENO;
   return result;

@@ -25,6 +25,7 @@ class MachineOptions {
   std::string memory_ = "512M";
   std::vector<std::string> disks_;
   std::vector<std::string> networks_;
+  std::vector<std::string> ports_;
   bool console_ = false;
 };
 

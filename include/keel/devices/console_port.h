@@ -8,6 +8,9 @@
 #include <memory>
 #include <span>
 
+#include "keel/base/error.h"
+#include "keel/base/event_loop.h"
+
 namespace keel {
 
 // Characters.
@@ -35,8 +38,9 @@ class ConsolePort {
  public:
   virtual ~ConsolePort() = default;
 
-  // Who is told, and as which port; for good. A user that is gone is told nothing.
-  virtual void attach(std::weak_ptr<ConsolePortUser> user, std::uint32_t port) = 0;
+  // Who is told, and as which port; once. A user that is gone is told nothing. `loop`, which is where the device works,
+  // outlives this. Errors: those of EventLoop::watch().
+  virtual Result<void> attach(EventLoop& loop, std::weak_ptr<ConsolePortUser> user, std::uint32_t port) = 0;
 
   // What has come from outside, for the guest; how many bytes that is. After 0, input_ready() comes when there is more.
   [[nodiscard]] virtual std::size_t read(std::span<std::uint8_t> bytes) = 0;

@@ -47,7 +47,8 @@ class VirtioConsole final : public VirtioDevice,
   static constexpr std::chrono::nanoseconds kSettling = std::chrono::seconds(1);
 
   // Port i is ports[i]; `loop`, the transport's, outlives it. Errors: kInvalidArgument (no port, too many, one without
-  // a host side, a name of more than 64 bytes), those of LoopTimer::create().
+  // a host side, a name of more than 64 bytes), those of LoopTimer::create()
+  // and ConsolePort::attach().
   [[nodiscard]] static Result<std::shared_ptr<VirtioConsole>> create(std::vector<PortConfig> ports, EventLoop& loop);
   ~VirtioConsole() override;
 

@@ -8,20 +8,22 @@
 
 #include "keel/base/error.h"
 #include "keel/devices/block_backend.h"
+#include "keel/devices/console_port.h"
 #include "keel/devices/net_backend.h"
 #include "keel/vmm/machine_config.h"
 
 namespace keel {
 
-// What a machine's disks and networks are backed with, in the order of its configuration.
+// What a machine's disks, networks and ports are backed with, in the order of its configuration.
 struct MachineBackends {
-  // Opens the disks, which locks them, and the networks. Every error is about the configuration.
+  // Opens the disks, which locks them, the networks, and the ports' sockets. Every error is about the configuration.
   [[nodiscard]] static Result<MachineBackends> open(const MachineConfig& config);
   // As many that do nothing, for a machine that nobody runs; the host is not touched.
   [[nodiscard]] static MachineBackends absent(const MachineConfig& config);
 
   std::vector<std::unique_ptr<BlockBackend>> disks;
   std::vector<std::unique_ptr<NetBackend>> networks;
+  std::vector<std::shared_ptr<ConsolePort>> ports;
 };
 
 }  // namespace keel

@@ -32,6 +32,7 @@ struct MachineConfig {
   bool rng = false;                    // entropy of the host's
   std::vector<DiskConfig> disks = {};  // /dev/vda, /dev/vdb, … in this order
   std::vector<NetConfig> networks = {};
+  std::vector<PortConfig> ports = {};
   // A console (hvc0) that prints to this descriptor, which stays open as long as the machine.
   std::optional<int> console_output = std::nullopt;
 };

@@ -187,6 +187,15 @@ TEST_F(VirtioConsoleTest, SizeIsConfigurationWithAGeneration) {
   EXPECT_THAT(beyond, ::testing::Each(0));
 }
 
+TEST_F(VirtioConsoleTest, DriverIsToldOfTheSizeThatWasThereFirst) {
+  console_->reset();
+  console_->resize({.columns = 132, .rows = 50});
+  activate();
+  EXPECT_EQ(signals_.config_changes(), 0u) << "it would not look yet";
+  print("up");
+  EXPECT_EQ(signals_.config_changes(), 1u);
+}
+
 TEST_F(VirtioConsoleTest, SizeThatWasNotNegotiatedIsKeptQuiet) {
   console_->reset();
   activate(0);

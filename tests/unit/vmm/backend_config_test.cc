@@ -41,5 +41,11 @@ TEST(BackendConfig, Networks) {
   }
 }
 
+TEST(BackendConfig, Ports) {
+  EXPECT_EQ(parse_port("agent=/run/a=b.sock"), (PortConfig{.name = "agent", .socket = "/run/a=b.sock"}));
+  for (const auto* const wrong : {"", "agent", "=/run/a", "agent=", "a/b=/run/a"})
+    EXPECT_THAT(parse_port(wrong).error().message(), HasSubstr("write NAME=SOCKET")) << wrong;
+}
+
 }  // namespace
 }  // namespace keel
