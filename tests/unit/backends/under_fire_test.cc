@@ -48,6 +48,8 @@ class DeviceUnderFire {
   DeviceUnderFire& operator=(const DeviceUnderFire&) = delete;
 
   void activate() {
+    // Rings start empty, also where others were before.
+    EXPECT_TRUE(memory_.write(GuestAddress(0x1000), std::vector<std::uint8_t>(0x4000)).has_value());
     arena_ = std::make_unique<GuestArena>(memory_, GuestRange::constant(0x1000, 0xff'ffff));
     queues_.clear();
     const std::uint64_t features = virtio::kFeatureVersion1 | (device_->features() & virtio_block::kFeatureFlush);
