@@ -165,9 +165,10 @@ TEST(BootIo, WhatTheGuestSyncedSurvivesTheKillOfTheMachine) {
 
 TEST(BootIo, ADiskIsOneMachinesAlone) {
   const Folder folder;
-  const std::string disk = folder.write("disk.img", pattern(16, kSeed));
+  const std::string disk = folder.write("disk.img", "");
+  ASSERT_EQ(::truncate(disk.c_str(), 256 << 20), 0);
   ChildProgram guest(keel_run("keel.do=files", {"--disk", disk}), Wiring::kOutputOnly);
-  ASSERT_TRUE(guest.wait_for("keel-io-ready")) << guest.said();
+  ASSERT_TRUE(guest.wait_for("keel-synced 1")) << guest.said();  // and writes on until it is ended
   const auto second = run_program(keel_run("", {"--disk", disk}));
   EXPECT_EQ(second.status, 2);
   EXPECT_THAT(second.err, ContainsRegex("in use by process [0-9]+ .keel."));
