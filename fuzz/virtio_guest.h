@@ -45,7 +45,8 @@ inline void act(FuzzedDataProvider& in, DriverQueue& queue) {
     case 1: queue.offer(in.ConsumeIntegralInRange<std::uint16_t>(0, 9)); break;
     case 2: queue.set_available_idx(in.ConsumeIntegral<std::uint16_t>()); break;
     case 3:
-      queue.put_descriptor(GuestAddress(0x6000 + 16ull * in.ConsumeIntegralInRange(0, 7)), some_descriptor(in));
+      queue.put_descriptor(GuestAddress(0x6000 + 16 * in.ConsumeIntegralInRange<std::uint64_t>(0, 7)),
+                           some_descriptor(in));
       break;
     case 4:
       queue.set_descriptor(in.ConsumeIntegralInRange<std::uint16_t>(0, 7),

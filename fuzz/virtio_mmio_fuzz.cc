@@ -70,7 +70,9 @@ class Guest {
     switch (in.ConsumeIntegralInRange(0, 9)) {
       case 0: bring_up(in); break;
       case 1: reset(); break;
-      case 2: driver_.write(4ull * in.ConsumeIntegralInRange(0, 70), in.ConsumeIntegral<std::uint32_t>()); break;
+      case 2:
+        driver_.write(4ull * in.ConsumeIntegralInRange<std::uint64_t>(0, 70), in.ConsumeIntegral<std::uint32_t>());
+        break;
       case 3: access(in); break;
       case 4: driver_.notify(in.ConsumeIntegralInRange<std::uint32_t>(0, 9)); break;
       case 5: host_.event(in); break;
