@@ -43,6 +43,8 @@ Book::Book() {
   void* const memory =
       mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   check(memory != MAP_FAILED, "no address space for a thread's ledger");
+  ::madvise(memory, kBytes,
+            MADV_NOHUGEPAGE);  // a first count must not take 2 MiB; without huge pages it fails, rightly
   cells_ = static_cast<OwnedCounter*>(memory);  // zero pages hold counters of zero
 }
 

@@ -22,6 +22,8 @@ PortExitCounter::PortExitCounter() {
   void* const memory =
       ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   check(memory != MAP_FAILED, "no address space for a vCPU's counters");
+  ::madvise(memory, kBytes,
+            MADV_NOHUGEPAGE);  // a first count must not take 2 MiB; without huge pages it fails, rightly
   cells_ = static_cast<std::atomic<std::uint64_t>*>(memory);  // zero pages hold counters of zero
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "keel/base/little_endian.h"
+#include "keel/base/mutex.h"
 #include "keel/bus/device_io.h"
 #include "keel/bus/io_manager.h"
 
@@ -25,7 +26,8 @@ struct Access {
   friend bool operator==(const Access&, const Access&) = default;
 };
 
-// Answers on both buses: reads give `value`, every access is remembered. For one thread.
+// Answers on both buses: reads give `value`, every access is remembered. From any thread; `accesses` is to be
+// looked at once they are at rest.
 class RecordingDevice : public DevicePio, public DeviceMmio {
  public:
   explicit RecordingDevice(std::uint64_t answer = 0) : value(answer) {}
@@ -48,12 +50,16 @@ class RecordingDevice : public DevicePio, public DeviceMmio {
 
  private:
   void read(std::uint64_t base, std::uint64_t offset, std::span<std::uint8_t> data) {
+    const Lock lock(mutex_);
     accesses.push_back({base, offset, {}, data.size()});
     store_le(data, value);
   }
   void write(std::uint64_t base, std::uint64_t offset, std::span<const std::uint8_t> data) {
+    const Lock lock(mutex_);
     accesses.push_back({base, offset, {data.begin(), data.end()}, data.size()});
   }
+
+  Mutex mutex_;
 };
 
 // Runs what the test hands it from inside its I/O handler, on either bus.
