@@ -69,11 +69,11 @@ class Machine {
     if (taken < bytes.size()) terminal_.waits = true;
   }
 
-  // Once the guest reads all there is, nobody waits and the interrupt is down.
+  // Once the guest asks for input and reads all there is, nobody waits and the interrupt is down.
   void check_uart(PioDriver& guest) {
     using namespace uart16550;
     guest.outb(0x3f8 + kLcr, 0);
-    guest.outb(0x3f8 + kMcr, 0);
+    guest.outb(0x3f8 + kMcr, kMcrRts);
     std::size_t count = 0;
     for (; (guest.inb(0x3f8 + kLsr) & kLsrDataReady) != 0; ++count) guest.inb(0x3f8 + kRbr);
     check(count <= kFifoDepth, "the FIFO holds sixteen bytes");

@@ -93,13 +93,13 @@ Result<void> measure(int fd, const std::string& path, DiskProperties& properties
 }  // namespace
 
 Result<DiskImage> DiskImage::open(const std::string& path, Access access) {
-  DiskImage image{.fd = {}, .properties = {.access = access}};
-  KEEL_TRY(image.fd, open_descriptor(path, access));
-  KEEL_TRY_VOID(measure(image.fd.get(), path, image.properties));
+  DiskProperties properties{.access = access};
+  KEEL_TRY(UniqueFd fd, open_descriptor(path, access));
+  KEEL_TRY_VOID(measure(fd.get(), path, properties));
   // io_uring would hand back what has to wait for the disk.
-  if (::fcntl(image.fd.get(), F_SETFL, 0) != 0) return std::unexpected(system_error(errno, "disk " + path));
-  KEEL_TRY_VOID(lock_image(image.fd.get(), path, access));
-  return image;
+  if (::fcntl(fd.get(), F_SETFL, 0) != 0) return std::unexpected(system_error(errno, "disk " + path));
+  KEEL_TRY(LockedFile file, LockedFile::lock(std::move(fd), path, access));
+  return DiskImage{.file = std::move(file), .properties = properties};
 }
 
 }  // namespace keel

@@ -5,8 +5,8 @@
 
 #include <string>
 
+#include "src/backends/disk_lock.h"
 #include "keel/base/error.h"
-#include "keel/base/unique_fd.h"
 #include "keel/devices/block_backend.h"
 
 namespace keel {
@@ -15,12 +15,8 @@ namespace keel {
 struct DiskImage {
   [[nodiscard]] static Result<DiskImage> open(const std::string& path, DiskProperties::Access access);
 
-  UniqueFd fd;
+  LockedFile file;
   DiskProperties properties;
 };
-
-// Locks the whole file as `access` needs it, for as long as the descriptor's open file description lives. Error
-// kAlreadyExists says who has it.
-[[nodiscard]] Result<void> lock_image(int fd, const std::string& path, DiskProperties::Access access);
 
 }  // namespace keel

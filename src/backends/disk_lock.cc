@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The Keel authors
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
+#include "src/backends/disk_lock.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,8 +15,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-
-#include "src/backends/disk_image.h"
 
 namespace keel {
 namespace {
@@ -96,15 +96,23 @@ std::unexpected<Error> in_use(int fd, const std::string& path, Access access) {
               holder->program, for_what, help);
 }
 
+int set_lock(int fd, short type) {
+  struct flock lock = {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;  // l_start and l_len 0: all of it, however long it becomes
+  return ::fcntl(fd, F_OFD_SETLK, &lock);
+}
+
 }  // namespace
 
-Result<void> lock_image(int fd, const std::string& path, Access access) {
-  struct flock lock = {};
-  lock.l_type = access == Access::kReadOnly ? F_RDLCK : F_WRLCK;
-  lock.l_whence = SEEK_SET;  // l_start and l_len 0: all of it, however long it becomes
-  if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return {};
-  if (errno == EAGAIN || errno == EACCES) return in_use(fd, path, access);
+Result<LockedFile> LockedFile::lock(UniqueFd fd, const std::string& path, Access access) {
+  if (set_lock(fd.get(), access == Access::kReadOnly ? F_RDLCK : F_WRLCK) == 0) return LockedFile(std::move(fd));
+  if (errno == EAGAIN || errno == EACCES) return in_use(fd.get(), path, access);
   return std::unexpected(system_error(errno, "lock disk " + path));
+}
+
+LockedFile::~LockedFile() {
+  if (fd_) set_lock(fd_.get(), F_UNLCK);
 }
 
 }  // namespace keel

@@ -62,7 +62,7 @@ void ThreadDisk::work() {
       operation = queue_.front();
       queue_.pop_front();
     }
-    while (const auto step = operation->next()) operation->result(carry_out(image_.fd.get(), *step));
+    while (const auto step = operation->next()) operation->result(carry_out(image_.file.get(), *step));
     {
       const Lock lock(mutex_);
       ready_.push_back(operation);

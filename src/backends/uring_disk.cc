@@ -90,7 +90,7 @@ void UringDisk::commit() {
     }
     io_uring_sqe* const entry = io_uring_get_sqe(&ring_);
     check(entry != nullptr, "a ring takes as many requests as it has entries");
-    prepare(entry, image_.fd.get(), *step);
+    prepare(entry, image_.file.get(), *step);
     io_uring_sqe_set_data(entry, operation);
     ++running_;
   }

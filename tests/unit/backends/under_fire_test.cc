@@ -101,9 +101,10 @@ TEST_P(DiskUnderFire, IsResetAndRemovedInTheMiddle) {
   const TemporaryFile file(std::string(1 << 20, 'x'));
   const auto thread = EventThread::start("test").value();
   for (int life = 0; life < 5; ++life) {
-    auto disk = open_disk(file.path(), {.engine = GetParam()}).value();
+    auto disk = open_disk(file.path(), {.engine = GetParam()});
+    ASSERT_TRUE(disk.has_value()) << "the life before left its lock: " << disk.error().message();
     DeviceUnderFire guest(
-        VirtioBlock::create({.disk = std::move(disk), .loop = thread->loop(), .id = "x", .queues = 2}).value(),
+        VirtioBlock::create({.disk = std::move(*disk), .loop = thread->loop(), .id = "x", .queues = 2}).value(),
         thread->loop());
     for (unsigned round = 0; round < 40; ++round) {
       guest.activate();
