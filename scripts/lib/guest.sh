@@ -19,9 +19,9 @@ mebibytes() {
   esac
 }
 
-# host_options CPUS MIB: prints what with-kvm has to offer for such a guest, as its options. More than two processors
-# only slow an emulated machine down.
-host_options() { printf '%s\n' -c $(($1 > 1 ? 2 : 1)) -m $(($2 + 1536)); }
+# host_options MIB: prints what with-kvm has to offer for such a guest, as its options. One processor, however many
+# vCPUs the guest has: see -c there.
+host_options() { printf '%s\n' -m $(($1 + 1536)); }
 
 # guest_initramfs NAME [OPTION…]: makes build/guest/NAME.cpio around scripts/guest/init-NAME, with initramfs_build's
 # options; sets guest_initrd. Always made anew: it takes less than a second.
@@ -39,8 +39,9 @@ guest_initramfs() {
 # shellcheck disable=SC2034  # for those who source this
 readonly -a guest_virtio_options=(--module virtio_mmio --module virtio-rng --module virtio_console)
 
-# The drivers of a guest's disks and networks, and ext4 on them, as initramfs_build's options.
-readonly -a guest_io_options=(--module virtio_mmio --module virtio_blk --module virtio_net --module virtio_rng --module ext4)
+# The drivers of a guest's disks, networks, entropy and console, and ext4, as initramfs_build's options.
+readonly -a guest_io_options=(--module virtio_mmio --module virtio_blk --module virtio_net --module virtio-rng
+  --module virtio_console --module ext4)
 
 # guest_io_initramfs [OPTION…]: the same around init-io, with those.
 guest_io_initramfs() { guest_initramfs io "${guest_io_options[@]}" "$@"; }

@@ -186,7 +186,7 @@ void expect_same_both_ways(ChildProgram& guest, const Folder& folder) {
 }
 
 // The host's side, which becomes the machine: `prepare`, a server of the folder at `server`, somebody who fetches
-// `url` from the guest as soon as it serves.
+// `url` from the guest as soon as it serves. All of them end with the machine.
 std::vector<std::string> with_host(const Folder& folder, const std::string& prepare, const std::string& server,
                                    const std::string& url, const std::vector<std::string>& machine) {
   std::string words;
@@ -196,7 +196,7 @@ std::vector<std::string> with_host(const Folder& folder, const std::string& prep
       "(for try in $(seq 100); do sleep 1; busybox wget -q -O {2}/back {3} 2>/dev/null && break; done\n"
       " echo keel-host-fetched) </dev/null & exec{4}",
       prepare, server, folder.path(), url, words);
-  return {"/usr/bin/unshare", "--net", "--", "/bin/sh", "-c", script};
+  return {"/usr/bin/unshare", "--net", "--pid", "--kill-child", "--", "/bin/sh", "-c", script};
 }
 
 TEST(BootIo, FetchesOverUserModeNetworkingBothWays) {
@@ -234,17 +234,19 @@ std::vector<std::string> with_disks(const Folder& folder, int count) {
   return options;
 }
 
-TEST(BootIo, EightDisksAndFourNetworksInOneGuest) {
+TEST(BootIo, EightDisksFourNetworksAndTheRestInOneGuest) {
   const Folder folder;
   std::vector<std::string> options = with_disks(folder, 8);
   for (int i = 0; i < 4; ++i) options.insert(options.end(), {"--net", "user"});
-  options.insert(options.end(), {"--rng"});
-  ChildProgram guest(keel_run("keel.do=disks,nets,irqs", options), Wiring::kOutputOnly);
+  options.insert(options.end(), {"--rng", "--console"});
+  ChildProgram guest(keel_run("keel.do=disks,nets,rng,console,irqs", options), Wiring::kOutputOnly);
   EXPECT_EQ(guest.wait(), 0) << guest.said();
   for (int i = 0; i < 8; ++i)
     EXPECT_THAT(guest.said(),
                 HasSubstr(fmt::format("keel-disk vd{} 1048576 ro=0 disk{}", static_cast<char>('a' + i), i)));
   for (int i = 0; i < 4; ++i) EXPECT_THAT(guest.said(), HasSubstr(fmt::format("keel-net eth{} ", i)));
+  EXPECT_THAT(guest.said(), HasSubstr("keel-rng virtio_rng.0"));
+  EXPECT_THAT(guest.said(), HasSubstr("keel-console hvc0"));
   EXPECT_THAT(guest.said(), HasSubstr("ttyS0")) << "and the serial port beside them";
 }
 
