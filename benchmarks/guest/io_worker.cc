@@ -4,6 +4,7 @@
 // What ./bench virtio runs: in the guest, on its disk and towards its host; and on the host, at the other end.
 //   io_worker disk DISK SECONDS         4 KiB at random and 128 KiB in a row, reading and writing, past the page cache
 //   io_worker net ADDRESS PORT SECONDS  one TCP connection each way
+//   io_worker both DISK ADDRESS PORT SECONDS  that, while the disk is read at random, 4 KiB at a time
 //   io_worker serve ADDRESS PORT        the other end of that, until it is killed
 // Says "keel-bench NAME VALUE UNIT" a line.
 #include <arpa/inet.h>
@@ -22,6 +23,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -186,14 +189,27 @@ double stream(const sockaddr_in& at, char way, double seconds) {
   return bytes / passed.count() / 1e6;
 }
 
-int measure_net(const char* address, const char* port, double seconds) {
-  const sockaddr_in at = address_of(address, port);
+int measure_net(const sockaddr_in& at, double seconds, const std::string& prefix = "") {
   for (const auto& [way, name] : {std::pair{'r', "tcp-to-host"}, std::pair{'s', "tcp-from-host"}}) {
     const double rate = stream(at, way, seconds);
     if (rate < 0) return 1;
-    say(name, rate, "MB/s");
+    say(prefix + name, rate, "MB/s");
   }
   return 0;
+}
+
+int measure_both(const char* disk, const sockaddr_in& at, double seconds) {
+  const int fd = ::open(disk, O_RDONLY | O_DIRECT);
+  const off_t size = ::lseek(fd, 0, SEEK_END);
+  if (size <= 0) return 1;
+  int net = 0;
+  std::thread beside([&] { net = measure_net(at, seconds, "beside-"); });
+  Load load(fd, static_cast<std::uint64_t>(size), {"", IOCB_CMD_PREAD, 4096, 32, true});
+  const double rate = load.run(2 * seconds);
+  beside.join();
+  say("beside-randread-4k-depth32", rate, "IOPS");
+  say("beside-requests", rate * 2 * seconds, "requests");
+  return net != 0 || rate < 0 ? 1 : 0;
 }
 
 }  // namespace
@@ -201,7 +217,9 @@ int measure_net(const char* address, const char* port, double seconds) {
 int main(int count, char** words) {
   const std::string command = count > 1 ? words[1] : "";
   if (command == "disk" && count == 4) return measure_disk(words[2], std::atof(words[3]));
-  if (command == "net" && count == 5) return measure_net(words[2], words[3], std::atof(words[4]));
+  if (command == "net" && count == 5) return measure_net(address_of(words[2], words[3]), std::atof(words[4]));
+  if (command == "both" && count == 6)
+    return measure_both(words[2], address_of(words[3], words[4]), std::atof(words[5]));
   if (command == "serve" && count == 4) return serve(words[2], words[3]);
   return 2;
 }

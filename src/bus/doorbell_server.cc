@@ -129,23 +129,25 @@ Result<ServedDoorbell<A>> ServedDoorbell<A>::also_at(A address) const {
 }
 
 template <typename A>
-Result<ServedDoorbell<A>> DoorbellServer::serve_on(const DoorbellOn<A>& doorbell,
+Result<ServedDoorbell<A>> DoorbellServer::serve_on(EventLoop& loop, const DoorbellOn<A>& doorbell,
                                                    const std::shared_ptr<DeviceOn<A>>& device) const {
   KEEL_TRY_VOID(check_doorbell(doorbell));
   KEEL_TRY(EventFd event, EventFd::create());
   const auto bell = std::make_shared<detail::Bell<A>>(host_, io_, std::move(event), doorbell, device);
-  KEEL_TRY_VOID(bell->watch(loop_, bell));
+  KEEL_TRY_VOID(bell->watch(loop, bell));
   KEEL_TRY(std::unique_ptr<DoorbellBinding> binding, bell->bind(doorbell));
   return ServedDoorbell<A>(bell, doorbell, std::move(binding));
 }
 
 Result<ServedDoorbell<PioAddress>> DoorbellServer::serve(const PioDoorbell& doorbell,
-                                                         const std::shared_ptr<DevicePio>& device) const {
-  return serve_on(doorbell, device);
+                                                         const std::shared_ptr<DevicePio>& device,
+                                                         EventLoop* loop) const {
+  return serve_on(loop != nullptr ? *loop : loop_, doorbell, device);
 }
 Result<ServedDoorbell<MmioAddress>> DoorbellServer::serve(const MmioDoorbell& doorbell,
-                                                          const std::shared_ptr<DeviceMmio>& device) const {
-  return serve_on(doorbell, device);
+                                                          const std::shared_ptr<DeviceMmio>& device,
+                                                          EventLoop* loop) const {
+  return serve_on(loop != nullptr ? *loop : loop_, doorbell, device);
 }
 
 template class ServedDoorbell<PioAddress>;

@@ -42,12 +42,12 @@ class DoorbellStep::Parts {
         : parts_(std::move(parts)), device_(device), range_(range) {}
     ~Part() override { parts_->remove(*this); }
 
-    Result<void> serve(const DoorbellServer& server, const DoorbellOn<A>& doorbell,
-                       const std::shared_ptr<DeviceOn<A>>& face) {
+    // `serve_anew` makes a bell for the doorbell that had none.
+    Result<void> serve(const DoorbellOn<A>& doorbell, const auto& serve_anew) {
       const Result<Range<A>> bytes = Range<A>::from_size(doorbell.address, doorbell.size);
       if (!bytes || !range_.contains(*bytes))
         return fail(ErrorCode::kOutOfBounds, "{} is not inside {}", doorbell, range_);
-      KEEL_TRY(ServedDoorbell<A> served, parts_->at_old_place(*this, doorbell, server, face));
+      KEEL_TRY(ServedDoorbell<A> served, parts_->at_old_place(*this, doorbell, serve_anew));
       bells_.push_back(std::move(served));
       return {};
     }
@@ -83,8 +83,7 @@ class DoorbellStep::Parts {
  private:
   // The bell that the device has at this offset of the range's old place, or a new one.
   template <typename A>
-  Result<ServedDoorbell<A>> at_old_place(const Part<A>& part, const DoorbellOn<A>& doorbell,
-                                         const DoorbellServer& server, const std::shared_ptr<DeviceOn<A>>& face) {
+  Result<ServedDoorbell<A>> at_old_place(const Part<A>& part, const DoorbellOn<A>& doorbell, const auto& serve_anew) {
     const Lock lock(mutex_);
     for (const Part<A>* old : all<A>()) {
       if (&old->device_ != &part.device_ || old->range_.last_offset() != part.range_.last_offset()) continue;
@@ -96,7 +95,7 @@ class DoorbellStep::Parts {
           return bell.also_at(doorbell.address);
       }
     }
-    return server.serve(doorbell, face);
+    return serve_anew(doorbell);
   }
 
   template <typename A>
@@ -128,7 +127,10 @@ Result<std::unique_ptr<AttachedPart>> DoorbellStep::take(const Resource& resourc
     const std::vector<DoorbellOn<A>> doorbells = doorbells_in(range, *source);
     if (doorbells.empty()) return nullptr;
     auto part = std::make_unique<Parts::Part<A>>(parts_, device, range);
-    for (const DoorbellOn<A>& doorbell : doorbells) KEEL_TRY_VOID(part->serve(server_, doorbell, face));
+    const auto serve_anew = [&](const DoorbellOn<A>& doorbell) {
+      return server_.serve(doorbell, face, source->doorbell_loop());
+    };
+    for (const DoorbellOn<A>& doorbell : doorbells) KEEL_TRY_VOID(part->serve(doorbell, serve_anew));
     parts_->add(*part);
     return part;
   };

@@ -26,6 +26,7 @@ class QueueKicks {
   // Waits for the device to come out of notify(); inside a callback of the loop it need not.
   ~QueueKicks() { watch_.drop_and_wait(); }
 
+  [[nodiscard]] EventLoop& loop() const noexcept { return loop_; }
   // At once where the caller is on the loop (a doorbell that it serves), else soon. `queue` is one of the device's.
   void notify(std::uint16_t queue);
   // Soon.

@@ -56,6 +56,10 @@ void VirtioMmio::released() noexcept {
   signals_->line().unplug();
 }
 
+EventLoop* VirtioMmio::doorbell_loop() const {
+  return &kicks_->loop();
+}
+
 std::vector<MmioDoorbell> VirtioMmio::mmio_doorbells(MmioRange range) const {
   std::vector<MmioDoorbell> doorbells;
   if (range.last_offset() < kQueueNotify) return doorbells;

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "keel/arch/x86_64/memory_map.h"
@@ -14,15 +15,16 @@
 namespace keel {
 namespace {
 
-Result<void> check_cpus(unsigned cpus) {
-  if (cpus >= 1 && cpus <= MachineConfig::kMaxCpus) return {};
-  return fail(ErrorCode::kInvalidArgument, "{} vCPUs asked for; a machine has 1 to {}", cpus, MachineConfig::kMaxCpus);
+Result<void> check_count(unsigned count, unsigned most, std::string_view of_what) {
+  if (count >= 1 && count <= most) return {};
+  return fail(ErrorCode::kInvalidArgument, "{} {} asked for; a machine has 1 to {}", count, of_what, most);
 }
 
 }  // namespace
 
 Result<GuestImage> GuestImage::load(const MachineConfig& config) {
-  KEEL_TRY_VOID(check_cpus(config.cpus));
+  KEEL_TRY_VOID(check_count(config.cpus, MachineConfig::kMaxCpus, "vCPUs"));
+  KEEL_TRY_VOID(check_count(config.device_threads, MachineConfig::kMaxDeviceThreads, "device threads"));
   KEEL_TRY_VOID(x86_64::check_memory_size(config.memory_size));
   KEEL_TRY(GuestMemory memory, GuestMemory::create(x86_64::ram_ranges(config.memory_size)));
   KEEL_TRY(const InputFile kernel, InputFile::open(config.kernel));

@@ -24,13 +24,13 @@ constexpr std::uint16_t kWarmReset = 0x1234;
 
 }  // namespace
 
-Machine::Machine(kvm::Vm vm, GuestMemory memory, std::unique_ptr<EventThread> events, EventFd ended_event,
-                 EventFd serial_room, const Clock& clock)
+Machine::Machine(kvm::Vm vm, GuestMemory memory, DeviceThreads threads, EventFd ended_event, EventFd serial_room,
+                 const Clock& clock)
     : clock_(clock),
       vm_(std::move(vm)),
       memory_(std::move(memory)),
-      events_(std::move(events)),
-      interrupts_(vm_.irq_calls(), events_->loop()),
+      device_threads_(std::move(threads)),
+      interrupts_(vm_.irq_calls(), device_threads_.front()->loop()),
       doorbells_(vm_.doorbells()),
       ended_event_(std::move(ended_event)),
       serial_room_(std::move(serial_room)) {}
@@ -50,14 +50,19 @@ Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, Gues
   KEEL_TRY(kvm::Vm vm, system.create_vm());
   KEEL_TRY_VOID(vm.create_irqchip());
   KEEL_TRY_VOID(vm.map_memory(image.memory));
-  KEEL_TRY(std::unique_ptr<EventThread> events, EventThread::start("devices"));
+  DeviceThreads threads;
+  std::vector<EventLoop*> loops;
+  for (unsigned i = 0; i < image.config.device_threads; ++i) {
+    KEEL_TRY(threads.emplace_back(), EventThread::start(fmt::format("devices {}", i)));
+    loops.push_back(&threads.back()->loop());
+  }
   KEEL_TRY(EventFd ended_event, EventFd::create());
   KEEL_TRY(EventFd serial_room, EventFd::create());
-  std::unique_ptr<Machine> machine(new Machine(std::move(vm), std::move(image.memory), std::move(events),
+  std::unique_ptr<Machine> machine(new Machine(std::move(vm), std::move(image.memory), std::move(threads),
                                                std::move(ended_event), std::move(serial_room), clock));
   KEEL_TRY(machine->platform_, Platform::create({.interrupts = machine->interrupts_,
                                                  .doorbells = *machine->doorbells_,
-                                                 .loop = machine->events_->loop(),
+                                                 .loops = std::move(loops),
                                                  .io = machine->io_,
                                                  .memory = machine->memory_,
                                                  .power = *machine,

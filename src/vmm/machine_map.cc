@@ -69,7 +69,7 @@ Result<MachineMap> map_machine(const GuestImage& image) {
   KEEL_TRY(EventFd serial_room, EventFd::create());
   KEEL_TRY(const auto platform, Platform::create({.interrupts = interrupts,
                                                   .doorbells = nobody,
-                                                  .loop = nobody,
+                                                  .loops = {&nobody},
                                                   .io = io,
                                                   .memory = image.memory,
                                                   .power = nobody,

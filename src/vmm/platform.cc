@@ -36,7 +36,7 @@ Platform::Platform(const Wiring& wiring, SystemAllocator<Mutex> spaces)
     : memory_(wiring.memory),
       interrupts_(wiring.interrupts),
       wires_(interrupts_),
-      doorbells_(wiring.doorbells, wiring.loop, wiring.io),
+      doorbells_(wiring.doorbells, *wiring.loops.front(), wiring.io),
       doorbell_step_(doorbells_),
       room_(wiring.serial_room),
       com1_(std::make_shared<Locked<Uart16550>>(com1_line_, wiring.console, room_)),
@@ -49,7 +49,7 @@ Platform::Platform(const Wiring& wiring, SystemAllocator<Mutex> spaces)
       devices_(std::move(spaces), wiring.io, {.interrupts = &wires_, .steps = {&doorbell_step_}}),
       virtio_({.devices = devices_,
                .memory = memory_,
-               .loop = wiring.loop,
+               .loops = wiring.loops,
                .terminal_room = wiring.serial_room,
                .clock = wiring.clock}) {}
 

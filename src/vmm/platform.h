@@ -45,7 +45,7 @@ class Platform {
   struct Wiring {
     const kvm::Interrupts& interrupts;
     DoorbellHost& doorbells;
-    EventLoop& loop;  // serves the doorbells, and is where virtio devices work
+    std::vector<EventLoop*> loops;  // where virtio devices work, in turn; one at least
     IoManager& io;
     const GuestMemory& memory;
     PowerControl& power;

@@ -36,8 +36,9 @@ Result<MacAddress> mac_of(const NetConfig& config) {
 
 Result<void> VirtioDevices::attach_all(const MachineConfig& config, MachineBackends backends) {
   if (config.rng) {
-    KEEL_TRY(auto rng, VirtioRng::create(entropy_, wiring_.clock, wiring_.loop));
-    KEEL_TRY_VOID(attach("rng0", std::move(rng)));
+    EventLoop& loop = next_loop();
+    KEEL_TRY(auto rng, VirtioRng::create(entropy_, wiring_.clock, loop));
+    KEEL_TRY_VOID(attach("rng0", std::move(rng), loop));
   }
   check(backends.disks.size() == config.disks.size() && backends.networks.size() == config.networks.size() &&
             backends.ports.size() == config.ports.size(),
@@ -52,9 +53,10 @@ Result<void> VirtioDevices::attach_disks(const MachineConfig& config, MachineBac
   const auto queues = static_cast<std::uint16_t>(std::min<unsigned>(config.cpus, VirtioBlock::kMaxQueues));
   for (std::size_t i = 0; i < backends.disks.size(); ++i) {
     const std::string id = fmt::format("disk{}", i);
-    KEEL_TRY(auto disk, VirtioBlock::create(
-                            {.disk = std::move(backends.disks[i]), .loop = wiring_.loop, .id = id, .queues = queues}));
-    KEEL_TRY_VOID(attach(id, std::move(disk)));
+    EventLoop& loop = next_loop();
+    KEEL_TRY(auto disk,
+             VirtioBlock::create({.disk = std::move(backends.disks[i]), .loop = loop, .id = id, .queues = queues}));
+    KEEL_TRY_VOID(attach(id, std::move(disk), loop));
   }
   return {};
 }
@@ -62,9 +64,9 @@ Result<void> VirtioDevices::attach_disks(const MachineConfig& config, MachineBac
 Result<void> VirtioDevices::attach_networks(const MachineConfig& config, MachineBackends& backends) {
   for (std::size_t i = 0; i < backends.networks.size(); ++i) {
     KEEL_TRY(const MacAddress mac, mac_of(config.networks[i]));
-    KEEL_TRY(auto network,
-             VirtioNet::create({.network = std::move(backends.networks[i]), .loop = wiring_.loop, .mac = mac}));
-    KEEL_TRY_VOID(attach(fmt::format("net{}", i), std::move(network)));
+    EventLoop& loop = next_loop();
+    KEEL_TRY(auto network, VirtioNet::create({.network = std::move(backends.networks[i]), .loop = loop, .mac = mac}));
+    KEEL_TRY_VOID(attach(fmt::format("net{}", i), std::move(network), loop));
   }
   return {};
 }
@@ -81,19 +83,20 @@ Result<void> VirtioDevices::attach_console(const MachineConfig& config, MachineB
         {.host = std::move(backends.ports[i]), .kind = VirtioConsole::Kind::kPlain, .name = config.ports[i].name});
   }
   if (ports.empty()) return {};
-  KEEL_TRY(console_, VirtioConsole::create(std::move(ports), wiring_.loop));
-  return attach("console0", console_);
+  EventLoop& loop = next_loop();
+  KEEL_TRY(console_, VirtioConsole::create(std::move(ports), loop));
+  return attach("console0", console_, loop);
 }
 
 void VirtioDevices::resize(TerminalSize size) {
   if (console_) console_->resize(size);
 }
 
-Result<void> VirtioDevices::attach(std::string_view id, std::shared_ptr<VirtioDevice> device) {
+Result<void> VirtioDevices::attach(std::string_view id, std::shared_ptr<VirtioDevice> device, EventLoop& loop) {
   if (!manager_) {
     KEEL_TRY(manager_, MmioDeviceManager::create(wiring_.devices, {.windows = x86_64::kMmioWindow32, .irqs = kIrqs}));
   }
-  KEEL_TRY(auto transport, VirtioMmio::create(std::move(device), wiring_.memory, wiring_.loop));
+  KEEL_TRY(auto transport, VirtioMmio::create(std::move(device), wiring_.memory, loop));
   KEEL_TRY_VOID(manager_->add(id, std::move(transport)));
   return {};
 }

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "src/vmm/terminal_port.h"
@@ -37,17 +38,17 @@ class VirtioDevices {
   struct Wiring {
     DeviceManager& devices;
     const GuestMemory& memory;
-    EventLoop& loop;               // where all of them work
-    const EventFd& terminal_room;  // signalled when type() takes more
+    std::vector<EventLoop*> loops;  // where they work, in turn
+    const EventFd& terminal_room;   // signalled when type() takes more
     const Clock& clock;
   };
 
-  explicit VirtioDevices(const Wiring& wiring) noexcept : wiring_(wiring) {}
+  explicit VirtioDevices(Wiring wiring) noexcept : wiring_(std::move(wiring)) {}
 
   // Makes and attaches every device that `config` names, on `backends`. Errors name the device.
   Result<void> attach_all(const MachineConfig& config, MachineBackends backends);
-  // Attaches one. The id tells devices of one type apart.
-  Result<void> attach(std::string_view id, std::shared_ptr<VirtioDevice> device);
+  // Attaches one that works on `loop`. The id tells devices of one type apart.
+  Result<void> attach(std::string_view id, std::shared_ptr<VirtioDevice> device, EventLoop& loop);
 
   // The console device's terminal, where there is one: what is typed (as TerminalPort::type()), and its size.
   [[nodiscard]] bool has_terminal() const noexcept { return terminal_ != nullptr; }
@@ -58,11 +59,13 @@ class VirtioDevices {
   [[nodiscard]] std::vector<x86_64::AcpiDevice> acpi_devices() const;
 
  private:
+  EventLoop& next_loop() noexcept { return *wiring_.loops[turn_++ % wiring_.loops.size()]; }
   Result<void> attach_disks(const MachineConfig& config, MachineBackends& backends);
   Result<void> attach_networks(const MachineConfig& config, MachineBackends& backends);
   Result<void> attach_console(const MachineConfig& config, MachineBackends& backends);
 
   const Wiring wiring_;
+  std::size_t turn_ = 0;
   HostEntropy entropy_;
   std::shared_ptr<TerminalPort> terminal_;
   std::shared_ptr<VirtioConsole> console_;

@@ -238,7 +238,7 @@ TEST(BootIo, EightDisksFourNetworksAndTheRestInOneGuest) {
   const Folder folder;
   std::vector<std::string> options = with_disks(folder, 8);
   for (int i = 0; i < 4; ++i) options.insert(options.end(), {"--net", "user"});
-  options.insert(options.end(), {"--rng", "--console"});
+  options.insert(options.end(), {"--rng", "--console", "--device-threads", "3"});
   ChildProgram guest(keel_run("keel.do=disks,nets,rng,console,irqs", options), Wiring::kOutputOnly);
   EXPECT_EQ(guest.wait(), 0) << guest.said();
   for (int i = 0; i < 8; ++i)

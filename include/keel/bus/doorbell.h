@@ -13,6 +13,7 @@
 
 #include "keel/base/error.h"
 #include "keel/base/event_fd.h"
+#include "keel/base/event_loop.h"
 #include "keel/base/range.h"
 #include "keel/bus/bus.h"
 
@@ -62,6 +63,9 @@ class DoorbellSource {
   virtual ~DoorbellSource() = default;
   [[nodiscard]] virtual std::vector<PioDoorbell> pio_doorbells(PioRange /*range*/) const { return {}; }
   [[nodiscard]] virtual std::vector<MmioDoorbell> mmio_doorbells(MmioRange /*range*/) const { return {}; }
+  // The loop on which they are best served, lest a ring go from one thread to another; outlives the device. Null where
+  // any does.
+  [[nodiscard]] virtual EventLoop* doorbell_loop() const { return nullptr; }
 };
 
 // Takes the doorbell away when destroyed: from then on a write exits to the bus.

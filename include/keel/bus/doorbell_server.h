@@ -57,15 +57,19 @@ class DoorbellServer {
   DoorbellServer(DoorbellHost& host, EventLoop& loop, const IoManager& io) noexcept
       : host_(host), loop_(loop), io_(io) {}
 
-  // Errors: those of DoorbellHost::bind and EventLoop::watch.
+  // On `loop`, which outlives the doorbell, or where that is null on the server's. Errors: those of DoorbellHost::bind
+  // and EventLoop::watch.
   [[nodiscard]] Result<ServedDoorbell<PioAddress>> serve(const PioDoorbell& doorbell,
-                                                         const std::shared_ptr<DevicePio>& device) const;
+                                                         const std::shared_ptr<DevicePio>& device,
+                                                         EventLoop* loop = nullptr) const;
   [[nodiscard]] Result<ServedDoorbell<MmioAddress>> serve(const MmioDoorbell& doorbell,
-                                                          const std::shared_ptr<DeviceMmio>& device) const;
+                                                          const std::shared_ptr<DeviceMmio>& device,
+                                                          EventLoop* loop = nullptr) const;
 
  private:
   template <typename A>
-  Result<ServedDoorbell<A>> serve_on(const DoorbellOn<A>& doorbell, const std::shared_ptr<DeviceOn<A>>& device) const;
+  Result<ServedDoorbell<A>> serve_on(EventLoop& loop, const DoorbellOn<A>& doorbell,
+                                     const std::shared_ptr<DeviceOn<A>>& device) const;
 
   DoorbellHost& host_;
   EventLoop& loop_;

@@ -67,6 +67,7 @@ class LockedDoorbells : public DoorbellSource {
   [[nodiscard]] std::vector<MmioDoorbell> mmio_doorbells(MmioRange range) const final {
     return self().source().mmio_doorbells(range);
   }
+  [[nodiscard]] EventLoop* doorbell_loop() const final { return self().source().doorbell_loop(); }
 
  private:
   const Self& self() const noexcept { return static_cast<const Self&>(*this); }

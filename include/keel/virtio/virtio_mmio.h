@@ -64,8 +64,9 @@ class VirtioMmio final : public Device,
   void released() noexcept override;
   [[nodiscard]] std::shared_ptr<DeviceMmio> mmio() override { return shared_from_this(); }
 
-  // DoorbellSource: one per queue.
+  // DoorbellSource: one per queue, where notifications are wanted.
   [[nodiscard]] std::vector<MmioDoorbell> mmio_doorbells(MmioRange range) const override;
+  [[nodiscard]] EventLoop* doorbell_loop() const override;
 
   // DeviceMmio.
   void mmio_read(MmioAddress base, std::uint64_t offset, std::span<std::uint8_t> data) override;

@@ -97,7 +97,9 @@ class Machine final : private PowerControl {
  private:
   friend class VcpuThread;
 
-  Machine(kvm::Vm vm, GuestMemory memory, std::unique_ptr<EventThread> events, EventFd ended_event, EventFd serial_room,
+  using DeviceThreads = std::vector<std::unique_ptr<EventThread>>;  // one at least
+
+  Machine(kvm::Vm vm, GuestMemory memory, DeviceThreads threads, EventFd ended_event, EventFd serial_room,
           const Clock& clock);
 
   Result<void> create_vcpus(const kvm::System& system, const x86_64::BootEntry& entry, unsigned cpus);
@@ -115,7 +117,7 @@ class Machine final : private PowerControl {
   GuestMemory memory_;
   // Handles.
   IoManager io_;
-  std::unique_ptr<EventThread> events_;
+  DeviceThreads device_threads_;
   kvm::Interrupts interrupts_;
   std::unique_ptr<DoorbellHost> doorbells_;
   EventFd ended_event_;

@@ -18,6 +18,7 @@ namespace keel {
 struct MachineConfig {
   static constexpr std::uint64_t kDefaultMemory = 512ull << 20;
   static constexpr unsigned kMaxCpus = 64;
+  static constexpr unsigned kMaxDeviceThreads = 64;
 
   // A Linux bzImage or an ELF vmlinux.
   std::string kernel;
@@ -35,6 +36,8 @@ struct MachineConfig {
   std::vector<PortConfig> ports = {};
   // A console (hvc0) that prints to this descriptor, which stays open as long as the machine.
   std::optional<int> console_output = std::nullopt;
+  // Threads that the virtio devices work on, in turn: 1 to kMaxDeviceThreads.
+  unsigned device_threads = 1;
 };
 
 // Ahead of every command line. A panic restarts the machine at once, through the keyboard controller (one port write),

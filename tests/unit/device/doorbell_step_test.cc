@@ -137,7 +137,9 @@ class OneQueue final : public MutDeviceMmio, public MutDevicePio, public Doorbel
   std::vector<PioDoorbell> pio_doorbells(PioRange range) const override {
     return {{.address = *range.first().checked_add(2), .size = 2, .match = DoorbellMatch::kAnyValue}};
   }
+  EventLoop* doorbell_loop() const override { return loop; }
   std::uint64_t rung = 0;
+  EventLoop* loop = nullptr;
 };
 
 TEST_F(DoorbellSteps, AsksALockedDeviceOnBothBuses) {
@@ -156,6 +158,28 @@ TEST_F(DoorbellSteps, AsksALockedDeviceOnBothBuses) {
   EXPECT_THAT(step.doorbells(), ::testing::ElementsAre(
                                     PioDoorbell{.address = PioAddress(2), .size = 2, .match = DoorbellMatch::kAnyValue},
                                     MmioDoorbell{.address = MmioAddress(0xd000'0050)}));
+}
+
+TEST_F(DoorbellSteps, ServesThemOnTheLoopThatTheDeviceNames) {
+  const auto locked = std::make_shared<Locked<OneQueue>>();
+  const auto own = EpollLoop::create().value();
+  locked->with_lock([&](OneQueue& queue) { queue.loop = own.get(); });
+  auto handle = devices
+                    .attach(std::make_shared<PlainDevice>(PlainDevice::Parts{
+                                .type = "one-queue",
+                                .constraints = {PioConstraint{.size = 8}, MmioConstraint{.size = 0x1000}},
+                                .pio = locked,
+                                .mmio = locked}),
+                            {.name = "net0"})
+                    .value();
+  ASSERT_EQ(host.write(MmioAddress(0xd000'0050), Bytes{}), Took::kEvent);
+  ASSERT_EQ(host.write(PioAddress(2), std::array<std::uint8_t, 2>{7, 7}), Took::kEvent);
+  const auto rung = [&] { return locked->with_lock([](OneQueue& queue) { return queue.rung; }); };
+  serve_loop();
+  EXPECT_EQ(rung(), 0u) << "the server's own loop has nothing to do with it";
+  static_cast<void>(own->serve(std::chrono::milliseconds(0)));
+  EXPECT_EQ(rung(), 0x52u);
+  EXPECT_TRUE(handle.detach().has_value());
 }
 
 class DeviceWithDoorbell final : public Device, public DoorbellSource {

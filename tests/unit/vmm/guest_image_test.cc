@@ -45,7 +45,10 @@ TEST(GuestImage, SaysWhatDoesNotFit) {
               HasSubstr(initrd.path()));
   EXPECT_THAT(refusal({.kernel = kernel.path(), .initrd = {}, .cmdline = std::string(1 << 16, 'x')}),
               HasSubstr("command line"));
-  EXPECT_THAT(refusal({.kernel = kernel.path(), .initrd = {}, .cpus = 65}), HasSubstr("1 to 64"));
+  EXPECT_THAT(refusal({.kernel = kernel.path(), .initrd = {}, .cpus = 65}),
+              HasSubstr("65 vCPUs asked for; a machine has 1 to 64"));
+  EXPECT_THAT(refusal({.kernel = kernel.path(), .initrd = {}, .device_threads = 0}), HasSubstr("0 device threads"));
+  EXPECT_THAT(refusal({.kernel = kernel.path(), .initrd = {}, .device_threads = 65}), HasSubstr("1 to 64"));
 }
 
 }  // namespace
