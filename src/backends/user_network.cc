@@ -25,9 +25,6 @@
 namespace keel {
 namespace {
 
-// What keel-slirp tells its guest's MTU to be: as large as libslirp goes. Nothing of it crosses a wire: connections end
-// in that program, and the host's own stack makes packets of them.
-constexpr std::uint16_t kMtu = 65520;
 constexpr int kPatience = 10'000;  // ms, for the program to say that it is ready
 constexpr int kSocketBuffer = 4 << 20;
 
@@ -168,7 +165,8 @@ Result<std::unique_ptr<NetBackend>> start_user_network(const UserNetworkOptions&
   std::vector<UniqueFd> sockets;
   sockets.push_back(std::move(ours));
   // Frames from there were made on this machine, so that their checksums need not be looked at again.
-  const NetProperties properties{.offloads = virtio_net::kFeatureGuestChecksum, .mtu = kMtu, .queue_pairs = 1};
+  const NetProperties properties{
+      .offloads = virtio_net::kFeatureGuestChecksum, .mtu = kUserNetworkMtu, .queue_pairs = 1};
   return std::make_unique<UserNetwork>(std::move(child), std::move(sockets), properties);
 }
 

@@ -209,7 +209,7 @@ TEST(BootIo, FetchesOverUserModeNetworkingBothWays) {
   ChildProgram guest(with_host(folder, "ip link set lo up", "127.0.0.1:8000", "http://127.0.0.1:8080/fetched", machine),
                      Wiring::kPipes);
   expect_same_both_ways(guest, folder);
-  EXPECT_THAT(guest.said(), ContainsRegex("keel-net eth0 02:.* 65520"));
+  EXPECT_THAT(guest.said(), ContainsRegex("keel-net eth0 02:.* 16384"));
 }
 
 TEST(BootIo, FetchesOverATapBothWays) {

@@ -21,8 +21,6 @@ namespace {
 
 namespace spec = virtio_net;
 
-constexpr std::size_t kMtu = 65520;  // IF_MTU_MAX, in whole words
-
 in_addr address(std::uint8_t last) {
   in_addr result = {};
   result.s_addr = ::htonl(0x0a00'0200u + last);  // 10.0.2.0/24
@@ -96,8 +94,8 @@ Result<std::unique_ptr<SlirpStack>> SlirpStack::create(int socket, std::span<con
   config.vnameserver = address(3);
   config.vdhcp_start = address(15);
   config.vhostname = "keel";
-  config.if_mtu = kMtu;
-  config.if_mru = kMtu;
+  config.if_mtu = kUserNetworkMtu;
+  config.if_mru = kUserNetworkMtu;
   stack->slirp_ = ::slirp_new(&config, &functions, stack.get());
   if (stack->slirp_ == nullptr) return fail(ErrorCode::kIo, "libslirp does not start");
   for (const HostForward& forward : forwards) KEEL_TRY_VOID(stack->add_forward(forward));

@@ -29,6 +29,11 @@ struct HostForward {
 [[nodiscard]] Result<HostForward> parse_host_forward(std::string_view text);
 [[nodiscard]] std::string to_string(const HostForward& forward);
 
+// The guest's MTU. Nothing crosses a wire: connections end in libslirp, and the host's own stack makes packets of them.
+// Large, since each frame costs a system call or two; but libslirp's TCP has no window scaling (RFC 7323), and of 64
+// KiB on their way a few frames are better than one, which the sender would wait for.
+inline constexpr std::uint16_t kUserNetworkMtu = 16384;
+
 struct UserNetworkOptions {
   std::vector<HostForward> forwards;
   // The program that does it; without: "keel-slirp" beside this process's own executable.
