@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "src/backends/once_watch.h"
+#include "src/base/once_watch.h"
 #include "keel/base/error.h"
 #include "keel/base/event_loop.h"
 #include "keel/base/unique_fd.h"

@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "src/backends/once_watch.h"
+#include "src/base/once_watch.h"
 #include "keel/base/event_fd.h"
 #include "keel/base/mutex.h"
 #include "keel/base/unique_fd.h"

@@ -52,7 +52,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, Gues
   KEEL_TRY_VOID(vm.map_memory(image.memory));
   DeviceThreads threads;
   std::vector<EventLoop*> loops;
-  for (unsigned i = 0; i < image.config.device_threads; ++i) {
+  for (unsigned i = 0; i < device_thread_count(image.config); ++i) {
     KEEL_TRY(threads.emplace_back(), EventThread::start(fmt::format("devices {}", i)));
     loops.push_back(&threads.back()->loop());
   }

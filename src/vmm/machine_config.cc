@@ -3,6 +3,7 @@
 
 #include "keel/vmm/machine_config.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <optional>
@@ -22,6 +23,11 @@ std::optional<unsigned> unit_shift(std::string_view unit) {
 }
 
 }  // namespace
+
+unsigned device_thread_count(const MachineConfig& config) noexcept {
+  const auto busy = static_cast<unsigned>(config.disks.size() + config.networks.size());
+  return config.device_threads.value_or(std::clamp(busy, 1u, MachineConfig::kMaxDeviceThreads));
+}
 
 Result<std::uint64_t> parse_memory_size(std::string_view text) {
   std::uint64_t number = 0;

@@ -45,7 +45,7 @@ class Platform {
   struct Wiring {
     const kvm::Interrupts& interrupts;
     DoorbellHost& doorbells;
-    std::vector<EventLoop*> loops;  // where virtio devices work, in turn; one at least
+    std::vector<EventLoop*> loops;  // where virtio devices work; one at least
     IoManager& io;
     const GuestMemory& memory;
     PowerControl& power;

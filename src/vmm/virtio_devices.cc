@@ -36,7 +36,7 @@ Result<MacAddress> mac_of(const NetConfig& config) {
 
 Result<void> VirtioDevices::attach_all(const MachineConfig& config, MachineBackends backends) {
   if (config.rng) {
-    EventLoop& loop = next_loop();
+    EventLoop& loop = *wiring_.loops.front();
     KEEL_TRY(auto rng, VirtioRng::create(entropy_, wiring_.clock, loop));
     KEEL_TRY_VOID(attach("rng0", std::move(rng), loop));
   }
@@ -83,7 +83,7 @@ Result<void> VirtioDevices::attach_console(const MachineConfig& config, MachineB
         {.host = std::move(backends.ports[i]), .kind = VirtioConsole::Kind::kPlain, .name = config.ports[i].name});
   }
   if (ports.empty()) return {};
-  EventLoop& loop = next_loop();
+  EventLoop& loop = *wiring_.loops.front();
   KEEL_TRY(console_, VirtioConsole::create(std::move(ports), loop));
   return attach("console0", console_, loop);
 }

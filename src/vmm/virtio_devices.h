@@ -38,7 +38,7 @@ class VirtioDevices {
   struct Wiring {
     DeviceManager& devices;
     const GuestMemory& memory;
-    std::vector<EventLoop*> loops;  // where they work, in turn
+    std::vector<EventLoop*> loops;  // where disks and networks work, in turn; the others on the first
     const EventFd& terminal_room;   // signalled when type() takes more
     const Clock& clock;
   };

@@ -23,9 +23,10 @@ void MachineOptions::add_to(CLI::App& command) {
       ->type_name("SIZE")
       ->capture_default_str();
   command.add_option("--cpus", config_.cpus, "number of vCPUs")->type_name("N")->capture_default_str();
-  command.add_option("--device-threads", config_.device_threads, "threads that the devices below work on, in turn")
-      ->type_name("N")
-      ->capture_default_str();
+  command
+      .add_option("--device-threads", config_.device_threads,
+                  "threads that disks and networks work on, in turn; without, each has one")
+      ->type_name("N");
   command.add_flag("--rng", config_.rng, "give the guest the host's entropy (virtio-rng)");
   // One value each, so that what follows is not swallowed, and any number of them.
   command

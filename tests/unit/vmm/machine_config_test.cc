@@ -30,5 +30,17 @@ TEST(ParseMemorySize, SaysWhatIsWrong) {
   EXPECT_TRUE(parse_memory_size("17179869183G").has_value());
 }
 
+TEST(DeviceThreads, AreOneForEachDiskAndNetworkUnlessToldOtherwise) {
+  MachineConfig config;
+  EXPECT_EQ(device_thread_count(config), 1u);
+  config.disks.resize(3);
+  config.networks.resize(2);
+  EXPECT_EQ(device_thread_count(config), 5u);
+  config.disks.resize(100);
+  EXPECT_EQ(device_thread_count(config), MachineConfig::kMaxDeviceThreads);
+  config.device_threads = 2;
+  EXPECT_EQ(device_thread_count(config), 2u);
+}
+
 }  // namespace
 }  // namespace keel
