@@ -50,6 +50,7 @@ Platform::Platform(const Wiring& wiring, SystemAllocator<Mutex> spaces)
       virtio_({.devices = devices_,
                .memory = memory_,
                .loops = wiring.loops,
+               .entropy = entropy_,
                .terminal_room = wiring.serial_room,
                .clock = wiring.clock}) {}
 

@@ -26,6 +26,7 @@
 #include "keel/device/plain_device.h"
 #include "keel/devices/acpi_pm.h"
 #include "keel/devices/cmos_rtc.h"
+#include "keel/devices/entropy_source.h"
 #include "keel/devices/i8042.h"
 #include "keel/devices/power_control.h"
 #include "keel/devices/serial_backend.h"
@@ -96,6 +97,7 @@ class Platform {
   std::shared_ptr<Locked<I8042>> keyboard_;
   std::shared_ptr<Locked<CmosRtc>> rtc_;
   std::shared_ptr<Locked<AcpiPm>> acpi_pm_;
+  HostEntropy entropy_;
   DeviceManager devices_;  // it lets go of all of the above
   VirtioDevices virtio_;
 };

@@ -37,7 +37,7 @@ Result<MacAddress> mac_of(const NetConfig& config) {
 Result<void> VirtioDevices::attach_all(const MachineConfig& config, MachineBackends backends) {
   if (config.rng) {
     EventLoop& loop = *wiring_.loops.front();
-    KEEL_TRY(auto rng, VirtioRng::create(entropy_, wiring_.clock, loop));
+    KEEL_TRY(auto rng, VirtioRng::create(wiring_.entropy, wiring_.clock, loop));
     KEEL_TRY_VOID(attach("rng0", std::move(rng), loop));
   }
   check(backends.disks.size() == config.disks.size() && backends.networks.size() == config.networks.size() &&

@@ -34,12 +34,13 @@ namespace keel {
 // The machine's virtio devices, each behind virtio-mmio.
 class VirtioDevices {
  public:
-  // All of it outlives this.
+  // All of it outlives the device manager, whose the devices are.
   struct Wiring {
     DeviceManager& devices;
     const GuestMemory& memory;
     std::vector<EventLoop*> loops;  // where disks and networks work, in turn; the others on the first
-    const EventFd& terminal_room;   // signalled when type() takes more
+    EntropySource& entropy;
+    const EventFd& terminal_room;  // signalled when type() takes more
     const Clock& clock;
   };
 
@@ -66,7 +67,6 @@ class VirtioDevices {
 
   const Wiring wiring_;
   std::size_t turn_ = 0;
-  HostEntropy entropy_;
   std::shared_ptr<TerminalPort> terminal_;
   std::shared_ptr<VirtioConsole> console_;
   std::optional<MmioDeviceManager> manager_;  // from the first device on
