@@ -49,8 +49,8 @@ Result<std::unique_ptr<UringDisk>> UringDisk::create(DiskImage& image) {
   if (const int error = io_uring_queue_init(kDepth, &disk->ring_, 0); error < 0) return no_uring(-error);
   disk->ring_is_open_ = true;
   if (!has_operations(disk->ring_)) return no_uring(ENOSYS);
-  // The file is not registered with the ring: a ring's end is the kernel's to find time for, and would keep the file's
-  // lock until then.
+  // The file is not registered with the ring: a ring's end is the kernel's to find time for, and until then would keep
+  // the lock of a process that was killed, and a block device's exclusive use.
   if (const int error = io_uring_register_eventfd(&disk->ring_, disk->event_.fd()); error < 0) return no_uring(-error);
   disk->image_ = std::move(image);
   return disk;

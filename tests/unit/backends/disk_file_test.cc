@@ -15,13 +15,16 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "support/run_program.h"
+#include "keel/base/unique_fd.h"
 
 namespace keel {
 namespace {
@@ -281,6 +284,22 @@ TEST_P(DiskFile, OneWriterOrManyReaders) {
   const auto writer = open(file.path()).value();
   EXPECT_EQ(open(file.path(), Access::kReadOnly).error().code(), ErrorCode::kAlreadyExists);
   EXPECT_THAT(refusal(file.path()), AllOf(HasSubstr("this machine already has it"), HasSubstr("for writing")));
+}
+
+// io_uring may hold the open file for a moment longer than the disk lives; so does a duplicate of its descriptor.
+TEST_P(DiskFile, TheLockEndsWithTheDiskWhoeverElseHoldsTheOpenFile) {
+  const TemporaryFile file(pattern(4096));
+  auto disk = open(file.path()).value();
+  std::optional<UniqueFd> other;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code ignored;
+    if (std::filesystem::read_symlink(entry.path(), ignored) == file.path())
+      other.emplace(::dup(std::stoi(entry.path().filename())));
+  }
+  ASSERT_TRUE(other.has_value());
+  EXPECT_EQ(refusal(file.path()).find("(it opened)"), std::string::npos);
+  disk.reset();
+  EXPECT_EQ(refusal(file.path()), "(it opened)");
 }
 
 TEST_P(DiskFile, TheRefusalNamesTheProcessThatHasIt) {

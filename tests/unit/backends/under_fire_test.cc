@@ -94,28 +94,38 @@ class DiskUnderFire : public ::testing::TestWithParam<Engine> {
     }
     guest.kick();
   }
+
+  static void live_and_die() {
+    const TemporaryFile file(std::string(1 << 20, 'x'));
+    const auto thread = EventThread::start("test").value();
+    for (int life = 0; life < 5; ++life) {
+      auto disk = open_disk(file.path(), {.engine = GetParam()});
+      ASSERT_TRUE(disk.has_value()) << "the life before left its lock: " << disk.error().message();
+      DeviceUnderFire guest(
+          VirtioBlock::create({.disk = std::move(*disk), .loop = thread->loop(), .id = "x", .queues = 2}).value(),
+          thread->loop());
+      for (unsigned round = 0; round < 40; ++round) {
+        guest.activate();
+        send_requests(guest, round);
+        if (round % 3 == 1) std::this_thread::sleep_for(std::chrono::microseconds(round * 20));
+        guest.device().reset();
+      }
+      guest.activate();
+      send_requests(guest, 0);
+      guest.remove();
+    }
+  }
 };
 INSTANTIATE_TEST_SUITE_P(Engines, DiskUnderFire, ::testing::Values(Engine::kUring, Engine::kThreads));
 
 TEST_P(DiskUnderFire, IsResetAndRemovedInTheMiddle) {
-  const TemporaryFile file(std::string(1 << 20, 'x'));
-  const auto thread = EventThread::start("test").value();
-  for (int life = 0; life < 5; ++life) {
-    auto disk = open_disk(file.path(), {.engine = GetParam()});
-    ASSERT_TRUE(disk.has_value()) << "the life before left its lock: " << disk.error().message();
-    DeviceUnderFire guest(
-        VirtioBlock::create({.disk = std::move(*disk), .loop = thread->loop(), .id = "x", .queues = 2}).value(),
-        thread->loop());
-    for (unsigned round = 0; round < 40; ++round) {
-      guest.activate();
-      send_requests(guest, round);
-      if (round % 3 == 1) std::this_thread::sleep_for(std::chrono::microseconds(round * 20));
-      guest.device().reset();
-    }
-    guest.activate();
-    send_requests(guest, 0);
-    guest.remove();
-  }
+  live_and_die();
+}
+
+TEST_P(DiskUnderFire, SoAreTwoOnThreadsOfTheirOwn) {
+  std::thread beside([] { live_and_die(); });
+  live_and_die();
+  beside.join();
 }
 
 TEST_P(DiskUnderFire, CompletesEverythingThatIsNotResetUnderIt) {
