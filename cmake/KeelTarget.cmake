@@ -21,8 +21,8 @@ function(keel_configure target)
   endif()
 endfunction()
 
-# For what runs once per machine: in a release build, small code before fast code. A VMM's own code is most of the memory
-# that it holds beyond its guest's.
+# For what runs once per machine, or around system calls that cost a hundred times as much: in a release build, small
+# code before fast code. A VMM's own code is most of the memory that it holds beyond its guest's.
 function(keel_keep_small)
   foreach(target ${ARGN})
     target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Os>)

@@ -46,7 +46,8 @@ struct Window final : keel::DeviceMmio {
 std::string ask(keel::DeviceMmio& registers, keel::GuestArena& arena, keel::EpollLoop& loop, std::string_view text) {
   keel::VirtioMmioDriver driver(registers);
   keel::DriverQueue queue(arena, 16);
-  if (!driver.negotiate(keel::virtio::kFeatureVersion1) || !driver.set_up(queue)) return "no device";
+  if (!driver.negotiate(keel::virtio::kFeatureVersion1)) return "(the features do not stick)";
+  if (!driver.set_up(queue)) return "(there is no queue of 16)";
   driver.start();
   const auto sent = queue.request()
                         .out({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()})

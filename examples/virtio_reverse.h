@@ -50,6 +50,7 @@ class VirtioReverse final : public keel::VirtioDevice {
   keel::Result<void> activate(keel::VirtioActivation activation) override {
     const keel::Lock lock(mutex_);
     queue_ = std::move(activation.queues[0]);  // null where the driver did without
+    signals_ = activation.signals;
     return {};
   }
   void reset() noexcept override {
@@ -62,12 +63,14 @@ class VirtioReverse final : public keel::VirtioDevice {
   void notify(std::uint16_t /*queue*/) override {
     const keel::Lock lock(mutex_);
     if (!queue_) return;  // late: the device was reset
+    const std::uint32_t before = served_;
     // Clang does not see that the lock is held in here.
     queue_->drain([this](keel::DescriptorChain request) KEEL_NO_THREAD_SAFETY_ANALYSIS {
       const std::uint32_t written = reverse(request);
       ++served_;
       queue_->complete(std::move(request), written);
     });
+    if (served_ != before) signals_->config_changed();
   }
 
  private:
@@ -81,5 +84,6 @@ class VirtioReverse final : public keel::VirtioDevice {
 
   mutable keel::Mutex mutex_;
   std::unique_ptr<keel::VirtQueue> queue_ KEEL_GUARDED_BY(mutex_);
+  keel::DriverSignals* signals_ KEEL_GUARDED_BY(mutex_) = nullptr;  // while there is a queue
   std::uint32_t served_ KEEL_GUARDED_BY(mutex_) = 0;
 };

@@ -207,9 +207,10 @@ int measure_both(const char* disk, const sockaddr_in& at, double seconds) {
   Load load(fd, static_cast<std::uint64_t>(size), {"", IOCB_CMD_PREAD, 4096, 32, true});
   const double rate = load.run(2 * seconds);
   beside.join();
+  if (net != 0 || rate < 0) return 1;
   say("beside-randread-4k-depth32", rate, "IOPS");
   say("beside-requests", rate * 2 * seconds, "requests");
-  return net != 0 || rate < 0 ? 1 : 0;
+  return 0;
 }
 
 }  // namespace

@@ -126,10 +126,9 @@ Result<std::unique_ptr<AttachedPart>> DoorbellStep::take(const Resource& resourc
     if (face == nullptr || source == nullptr) return nullptr;
     const std::vector<DoorbellOn<A>> doorbells = doorbells_in(range, *source);
     if (doorbells.empty()) return nullptr;
+    EventLoop* const loop = source->doorbell_loop();
     auto part = std::make_unique<Parts::Part<A>>(parts_, device, range);
-    const auto serve_anew = [&](const DoorbellOn<A>& doorbell) {
-      return server_.serve(doorbell, face, source->doorbell_loop());
-    };
+    const auto serve_anew = [&](const DoorbellOn<A>& doorbell) { return server_.serve(doorbell, face, loop); };
     for (const DoorbellOn<A>& doorbell : doorbells) KEEL_TRY_VOID(part->serve(doorbell, serve_anew));
     parts_->add(*part);
     return part;

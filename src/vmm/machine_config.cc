@@ -26,7 +26,7 @@ std::optional<unsigned> unit_shift(std::string_view unit) {
 
 unsigned device_thread_count(const MachineConfig& config) noexcept {
   const auto busy = static_cast<unsigned>(config.disks.size() + config.networks.size());
-  return config.device_threads.value_or(std::clamp(busy, 1u, MachineConfig::kMaxDeviceThreads));
+  return std::clamp(busy, 1u, config.device_threads.value_or(MachineConfig::kMaxDeviceThreads));
 }
 
 Result<std::uint64_t> parse_memory_size(std::string_view text) {

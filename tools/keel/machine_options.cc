@@ -25,7 +25,7 @@ void MachineOptions::add_to(CLI::App& command) {
   command.add_option("--cpus", config_.cpus, "number of vCPUs")->type_name("N")->capture_default_str();
   command
       .add_option("--device-threads", config_.device_threads,
-                  "threads that disks and networks work on, in turn; without, each has one")
+                  "at most so many threads for disks and networks, in turn; without, each has its own")
       ->type_name("N");
   command.add_flag("--rng", config_.rng, "give the guest the host's entropy (virtio-rng)");
   // One value each, so that what follows is not swallowed, and any number of them.

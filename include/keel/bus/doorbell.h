@@ -63,8 +63,8 @@ class DoorbellSource {
   virtual ~DoorbellSource() = default;
   [[nodiscard]] virtual std::vector<PioDoorbell> pio_doorbells(PioRange /*range*/) const { return {}; }
   [[nodiscard]] virtual std::vector<MmioDoorbell> mmio_doorbells(MmioRange /*range*/) const { return {}; }
-  // The loop on which they are best served, lest a ring go from one thread to another; outlives the device. Null where
-  // any does.
+  // The loop on which they are best served, lest a ring go from one thread to another; outlives the attachment. Null
+  // where any does. Called when they are, and under the same rules.
   [[nodiscard]] virtual EventLoop* doorbell_loop() const { return nullptr; }
 };
 

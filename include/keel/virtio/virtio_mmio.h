@@ -64,7 +64,7 @@ class VirtioMmio final : public Device,
   void released() noexcept override;
   [[nodiscard]] std::shared_ptr<DeviceMmio> mmio() override { return shared_from_this(); }
 
-  // DoorbellSource: one per queue, where notifications are wanted.
+  // DoorbellSource: one per queue, served on create()'s loop.
   [[nodiscard]] std::vector<MmioDoorbell> mmio_doorbells(MmioRange range) const override;
   [[nodiscard]] EventLoop* doorbell_loop() const override;
 

@@ -36,12 +36,13 @@ struct MachineConfig {
   std::vector<PortConfig> ports = {};
   // A console (hvc0) that prints to this descriptor, which stays open as long as the machine.
   std::optional<int> console_output = std::nullopt;
-  // Threads that disks and networks work on, in turn: 1 to kMaxDeviceThreads. Nothing: one for each of them, up to
-  // that. The other devices share the first.
+  // At most so many threads for disks and networks, which work on them in turn: 1 to kMaxDeviceThreads. Nothing: one
+  // for each of them, up to that. The other devices share the first.
   std::optional<unsigned> device_threads = std::nullopt;
 };
 
-// How many device threads a machine with that configuration has.
+// How many device threads a machine with that configuration has: no more than it has disks and networks, and one at
+// least. Precondition: what the configuration says of them is within its bounds.
 [[nodiscard]] unsigned device_thread_count(const MachineConfig& config) noexcept;
 
 // Ahead of every command line. A panic restarts the machine at once, through the keyboard controller (one port write),

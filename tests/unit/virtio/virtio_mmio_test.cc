@@ -76,6 +76,10 @@ TEST_F(VirtioMmioTest, SaysWhatItIs) {
   EXPECT_EQ(transport_->type(), "virtio-fake");
 }
 
+TEST_F(VirtioMmioTest, WantsItsDoorbellsServedWhereItsDeviceWorks) {
+  EXPECT_EQ(transport_->doorbell_loop(), loop_.get());
+}
+
 TEST_F(VirtioMmioTest, FeaturesComeByPage) {
   // The transport adds its own, and keeps back what it does not play (ACCESS_PLATFORM).
   EXPECT_EQ(driver_.device_features(), kOffered);

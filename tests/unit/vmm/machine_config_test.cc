@@ -40,6 +40,9 @@ TEST(DeviceThreads, AreOneForEachDiskAndNetworkUnlessToldOtherwise) {
   EXPECT_EQ(device_thread_count(config), MachineConfig::kMaxDeviceThreads);
   config.device_threads = 2;
   EXPECT_EQ(device_thread_count(config), 2u);
+  config.disks.clear();
+  config.networks.clear();
+  EXPECT_EQ(device_thread_count(config), 1u) << "nobody would work on the other";
 }
 
 }  // namespace
