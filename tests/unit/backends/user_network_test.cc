@@ -136,7 +136,7 @@ TEST_F(UserNetworkTest, NonsenseFramesDoNoHarm) {
   start();
   std::uint32_t state = 1;
   for (int round = 0; round < 2000; ++round) {
-    Bytes frame(14 + (state >> 8) % 200);
+    Bytes frame(15 + (state >> 8) % 200);
     for (std::uint8_t& byte : frame) byte = static_cast<std::uint8_t>((state = state * 1103515245 + 12345) >> 16);
     frame[12] = 8;
     frame[13] = round % 3 == 0 ? 6 : 0;
