@@ -58,7 +58,8 @@ std::uint32_t MmioSignals::interrupt_status() const {
 void MmioSignals::acknowledge(std::uint32_t bits) {
   const Lock lock(mutex_);
   status_ &= ~bits;
-  if (status_ == 0) (void)line_.lower();
+  (void)line_.lower();
+  if (status_ != 0) (void)line_.raise();
 }
 
 std::string MmioSignals::last_failure() const {

@@ -15,8 +15,9 @@ namespace keel::detail {
 
 // virtio-mmio's interrupt: one line for everything, and a register that says why (4.2.2, InterruptStatus).
 //
-// The line is up while a bit of the register is. A driver that acknowledges what it saw and then looks at its queues
-// (as all do) misses nothing, whether the line is taken as a level or as an edge.
+// The line is up while a bit of the register is, and goes down and up again when some bits are acknowledged and others
+// are not. So a driver that acknowledges what it saw and then looks at its queues (as all do) misses nothing, whether
+// the line is taken as a level or as an edge.
 class MmioSignals final : public TransportSignals {
  public:
   // `kicks` outlives this.

@@ -335,6 +335,21 @@ TEST_F(VirtioMmioTest, InterruptStaysUntilAcknowledged) {
   EXPECT_EQ(driver_.take_interrupts(), 0u);
 }
 
+// Between a driver's look and its acknowledgement a second reason may come. Linux takes the line as an edge, and an
+// edge that is missing is missing for good.
+TEST_F(VirtioMmioTest, AReasonThatIsNotAcknowledgedWithTheOthersIsAnotherEdge) {
+  bring_up();
+  device_->signals()->used_buffers(0);
+  const std::uint32_t seen = driver_.read(kInterruptStatus);
+  device_->signals()->config_changed();
+  const int before = wire_->edges();
+  driver_.write(kInterruptAck, seen);
+  EXPECT_TRUE(wire_->is_high());
+  EXPECT_EQ(wire_->edges(), before + 1);
+  EXPECT_EQ(driver_.take_interrupts(), kInterruptConfigChange);
+  EXPECT_FALSE(wire_->is_high());
+}
+
 TEST_F(VirtioMmioTest, BrokenQueueNeedsResetAndAnInterruptSaysSo) {
   bring_up();
   queues_[0].offer(99);
