@@ -14,6 +14,8 @@
 
 # Seconds until a try to bring the machine up counts as stalled; a busy host may need the longer ones.
 readonly -a nested_patience=(40 60 120)
+# Seconds without a sign of life after which a machine that was up stands still.
+readonly nested_silence=${KEEL_NESTED_SILENCE:-60}
 readonly -a nested_modules=(virtio_pci virtio_console 9pnet_virtio 9p overlay kvm_amd)
 
 declare -A stream_kind=() relay=() sink=()
@@ -24,7 +26,8 @@ machine='' session='' terminal_settings='' outcome=''
 # files yet.
 nested_prepare() {
   local guest=$keel_root/scripts/guest home key lock
-  local -a arguments=(--file "$guest/nested-session:session" --file "$guest/nested-job:job")
+  local -a arguments=(--file "$guest/nested-session:session" --file "$guest/nested-job:job"
+    --file "$guest/nested-holder.pl:holder")
   local name
   for name in "${nested_modules[@]}"; do arguments+=(--module "$name"); done
   if ! command -v qemu-system-x86_64 >/dev/null; then packages_require nested; fi
@@ -116,7 +119,7 @@ start_relays() {
 start_machine() {
   local cpus=$1 memory=$2 out=$3 name
   local line="console=ttyS0 panic=-1 quiet nokaslr mitigations=off tsc=reliable no_timer_check random.trust_cpu=on"
-  line+=" cryptomgr.notests no5lvl softlockup_panic=1 keel_session=$session"
+  line+=" cryptomgr.notests no5lvl softlockup_panic=1 sysctl.kernel.panic_on_rcu_stall=1 keel_session=$session"
   local -a arguments=(
     -accel tcg,thread=multi -cpu max -M q35 -smp "$cpus" -m "$memory" -nodefaults -no-user-config -display none -no-reboot
     -kernel "$kernel_dir/vmlinux" -initrd "$nested_image" -append "$line" -serial "file:$session/console"
@@ -150,14 +153,16 @@ stop_machine() {
 }
 
 # watch_machine PATIENCE LIMIT: follows it until `outcome` is known: exit STATUS STREAM=BYTES…, stalled (did not come up
-# in PATIENCE seconds), died, limit (the command ran LIMIT seconds; 0 is no limit), or pipe (nobody reads stdout).
+# in PATIENCE seconds), died, silent (gave no sign of life), limit (the command ran LIMIT seconds; 0 is no limit), or pipe
+# (nobody reads stdout).
 watch_machine() {
-  local patience=$1 limit=$2 since=$SECONDS running='' word='' part=''
+  local patience=$1 limit=$2 since=$SECONDS alive=$SECONDS running='' word='' part=''
   while :; do
     if IFS= read -r -t 0.5 -u "$events" part; then
       word+=$part
       case $word in
-        run) running=yes since=$SECONDS && enter_raw_mode ;;
+        run) running=yes since=$SECONDS alive=$SECONDS && enter_raw_mode ;;
+        alive) alive=$SECONDS ;;
         exit*) outcome=$word && return ;;
       esac
       word=''
@@ -169,6 +174,7 @@ watch_machine() {
       word+=$part
     fi
     if [[ ! $running ]] && ((SECONDS - since >= patience)); then outcome=stalled && return; fi
+    if [[ $running ]] && ((SECONDS - alive >= nested_silence)); then outcome=silent && return; fi
     if [[ $running ]] && ((limit && SECONDS - since >= limit)); then outcome=limit && return; fi
     if [[ ${relay[stdout]:-} ]] && ! kill -0 "${relay[stdout]}" 2>/dev/null; then outcome=pipe && return; fi
   done
@@ -206,8 +212,8 @@ finish_relays() {
   [[ ! ${relay[stdin]:-} ]] || kill "${relay[stdin]}" 2>/dev/null || true
   unset 'relay[stdin]'
   for pipe in "${sink[@]}"; do exec {pipe}>&-; done
-  # A reader that doesn't read must not outlast a time limit.
-  if [[ $outcome == limit ]]; then
+  # A reader that doesn't read must not outlast the machine's end.
+  if [[ $outcome == limit || $outcome == silent ]]; then
     for name in {1..20}; do kill -0 "${relay[@]}" 2>/dev/null && sleep 0.1; done
     kill "${relay[@]}" 2>/dev/null || true
   fi
@@ -265,6 +271,7 @@ nested_run() {
   cat "$session/qemu" >&2 || true
   tail -n 5 "$session/console" >&2 || true
   case $outcome in
+    silent) die 125 "the nested machine stood still: no sign of life for $nested_silence s while the command ran" ;;
     died) die 125 "the nested machine died while the command ran" ;;
     *) die 125 "the nested machine does not come up" ;;
   esac
