@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "src/base/signals_blocked.h"
 #include "keel/base/check.h"
 #include "keel/base/try.h"
 
@@ -35,6 +36,7 @@ Result<std::unique_ptr<ThreadDisk>> ThreadDisk::create(DiskImage& image) {
   KEEL_TRY(EventFd event, EventFd::create());
   std::unique_ptr<ThreadDisk> disk(new ThreadDisk(std::move(event)));
   try {
+    const SignalsBlocked blocked;
     for (int i = 0; i < kThreads; ++i) disk->threads_.emplace_back([self = disk.get()] { self->work(); });
   } catch (const std::system_error& error) {
     return fail(ErrorCode::kExhausted, "no thread left for a disk: {}", error.code().message());

@@ -4,34 +4,14 @@
 #include "keel/base/event_thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <system_error>
 
+#include "src/base/signals_blocked.h"
 #include "keel/base/check.h"
 #include "keel/base/try.h"
 
 namespace keel {
-namespace {
-
-// While it lives, threads start with every signal blocked but those by which a thread's own fault ends the process.
-class SignalsBlocked {
- public:
-  SignalsBlocked() noexcept {
-    sigset_t all;
-    ::sigfillset(&all);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_ = {};
-};
-
-}  // namespace
 
 Result<std::unique_ptr<EventThread>> EventThread::start(const std::string& name) {
   KEEL_TRY(std::unique_ptr<EpollLoop> loop, EpollLoop::create());

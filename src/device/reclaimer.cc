@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "src/base/signals_blocked.h"
 #include "keel/base/check.h"
 
 namespace keel::detail {
@@ -25,6 +26,7 @@ Result<void> Reclaimer::start() {
   const Lock lock(mutex_);
   if (thread_.joinable()) return {};
   try {
+    const SignalsBlocked blocked;
     thread_ = std::thread([this] { run(); });
   } catch (const std::system_error& error) {
     return fail(ErrorCode::kExhausted,

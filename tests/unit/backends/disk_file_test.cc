@@ -16,6 +16,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -85,6 +86,38 @@ class DiskFile : public ::testing::TestWithParam<Engine> {
 };
 INSTANTIATE_TEST_SUITE_P(Engines, DiskFile, ::testing::Values(Engine::kUring, Engine::kThreads),
                          [](const auto& engine) { return engine.param == Engine::kUring ? "Uring" : "Threads"; });
+
+// This process's threads, by their number in the kernel.
+std::set<std::string> threads() {
+  std::set<std::string> all;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) all.insert(entry.path());
+  return all;
+}
+
+// The signals that a thread blocks, as a bit set.
+std::uint64_t blocked_signals(const std::string& thread) {
+  std::ifstream status(thread + "/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("SigBlk:")) return std::stoull(line.substr(7), nullptr, 16);
+  return 0;
+}
+
+// A program that takes signals in its own way may block them after it opened its disks.
+TEST_P(DiskFile, LeavesTheProcessItsSignals) {
+  const auto before = threads();
+  const TemporaryFile image(std::string(4096, 'x'));
+  const auto disk = open(image.path());
+  ASSERT_TRUE(disk.has_value()) << disk.error().message();
+  std::size_t of_the_disk = 0;
+  for (const std::string& thread : threads()) {
+    if (before.contains(thread)) continue;
+    ++of_the_disk;
+    const std::uint64_t blocked = blocked_signals(thread);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGWINCH}) EXPECT_NE(blocked >> (number - 1) & 1, 0u) << number;
+    EXPECT_EQ(blocked >> (SIGSEGV - 1) & 1, 0u) << "a crash is told by whom it happens to";
+  }
+  EXPECT_TRUE(of_the_disk > 0 || GetParam() == Engine::kUring);
+}
 
 TEST_P(DiskFile, SaysWhatItIs) {
   const TemporaryFile file(pattern(5 * 512));
