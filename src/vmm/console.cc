@@ -49,6 +49,12 @@ std::optional<TerminalSize> terminal_size(int fd) {
   return TerminalSize{.columns = size.ws_col, .rows = size.ws_row};
 }
 
+// Whether to touch the terminal would stop this process: it is that of this session, whose foreground is another's.
+bool is_in_background_of(int terminal) {
+  const pid_t foreground = ::tcgetpgrp(terminal);
+  return foreground < 0 ? errno != ENOTTY : foreground != ::getpgrp();
+}
+
 // The wires of one run_console() and the bytes under way.
 class ConsoleLoop {
  public:
@@ -199,12 +205,12 @@ Result<ConsoleResult> run_console(Machine& machine, FdSerialOutput& output, int 
   std::optional<RawTerminal> terminal;
   auto input = ConsoleLoop::Input::kPlain;
   if (::isatty(input_fd) != 0) {
-    if (::tcgetpgrp(input_fd) == ::getpgrp()) {
+    if (is_in_background_of(input_fd)) {
+      input_fd = -1;
+    } else {
       KEEL_TRY(RawTerminal raw, RawTerminal::enter(input_fd));
       terminal.emplace(std::move(raw));
       input = ConsoleLoop::Input::kTerminal;
-    } else {
-      input_fd = -1;  // in the background: to touch the terminal would stop this process
     }
   } else if (::fcntl(input_fd, F_GETFD) < 0) {
     input_fd = -1;

@@ -47,6 +47,15 @@ TEST(Console, TheEscapeKeyGetsThroughToADeafGuest) {
   EXPECT_EQ(guest.wait(), 6);
 }
 
+TEST(Console, ATerminalThatControlsNobodyIsATerminalToo) {
+  const TemporaryFile kernel(kDeaf);
+  ChildProgram guest(keel_run(kernel), Wiring::kOtherTerminal);
+  ASSERT_TRUE(guest.wait_for("!"));
+  guest.type("\x01x");
+  EXPECT_EQ(guest.wait(), 6);
+  EXPECT_EQ(guest.terminal_settings().c_lflag, guest.terminal_settings_before().c_lflag);
+}
+
 TEST(Console, AnOutputThatNobodyReadsDoesNotHoldOffASignal) {
   const TemporaryFile kernel(kFlood);
   ChildProgram guest(keel_run(kernel), Wiring::kPipes);

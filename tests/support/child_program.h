@@ -27,14 +27,15 @@ namespace keel::testing {
 // pipes. It is killed where the test ends first.
 class ChildProgram {
  public:
-  enum class Wiring { kTerminal, kPipes, kOutputOnly };
+  // kOtherTerminal: a terminal that is not the one its session is controlled by, as supervisors hand over.
+  enum class Wiring { kTerminal, kOtherTerminal, kPipes, kOutputOnly };
 
   ChildProgram(const std::vector<std::string>& command, Wiring wiring) {
     std::vector<char*> arguments;
     for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
-    if (wiring == Wiring::kTerminal)
-      start_on_terminal(arguments);
+    if (wiring == Wiring::kTerminal || wiring == Wiring::kOtherTerminal)
+      start_on_terminal(arguments, wiring);
     else
       start_on_pipes(arguments, wiring);
   }
@@ -109,14 +110,19 @@ class ChildProgram {
   }
 
  private:
-  void start_on_terminal(std::vector<char*>& arguments) {
+  void start_on_terminal(std::vector<char*>& arguments, Wiring wiring) {
     if (::openpty(&output_, &terminal_, nullptr, nullptr, nullptr) < 0) std::abort();
     input_ = output_;
     ::fcntl(output_, F_SETFD, FD_CLOEXEC);
     ::tcgetattr(terminal_, &before_);
     process_ = ::fork();
     if (process_ != 0) return;
-    ::login_tty(terminal_);
+    if (wiring == Wiring::kTerminal) {
+      ::login_tty(terminal_);
+    } else {
+      ::setsid();
+      for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(terminal_, fd);
+    }
     ::execv(arguments[0], arguments.data());
     ::_exit(127);
   }
