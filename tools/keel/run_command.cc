@@ -72,8 +72,7 @@ int RunCommand::execute() {
   if (!ending) return report(ending.error(), exit_status(EndReason::kFailed));
   if (ending->reason != EndReason::kPowerOff) fmt::print(stderr, "keel: {}\n", ending->detail);
   if (stats_) print_stats(stderr, **machine, process_started_at_);
-  if (console.signal_number != 0) return 128 + console.signal_number;
-  return exit_status(ending->reason);
+  return exit_status(ending->reason, console);
 }
 
 }  // namespace keel::tool

@@ -41,6 +41,13 @@ struct ConsoleResult {
   int signal_number = 0;
 };
 
+// Status of a process that ran one machine with a console: 128 + the signal's number where that ended it. A machine that
+// came to its end by itself before the signal could end it says how.
+[[nodiscard]] constexpr int exit_status(EndReason reason, const ConsoleResult& console) noexcept {
+  if (reason == EndReason::kStopped && console.signal_number != 0) return 128 + console.signal_number;
+  return exit_status(reason);
+}
+
 // Blocks, in this thread and those it starts from now on, the signals that run_console() takes itself, but for those
 // that this process was started to ignore; and ignores SIGPIPE in the whole process, so that a reader who goes away is
 // an error of a write. To be called before the machine starts its threads. Errors: those of the system calls.

@@ -3,9 +3,12 @@
 
 #include "keel/vmm/ending.h"
 
+#include <csignal>
 #include <set>
 
 #include <gtest/gtest.h>
+
+#include "keel/vmm/console.h"
 
 namespace keel {
 namespace {
@@ -18,6 +21,14 @@ TEST(Ending, EveryReasonHasAStatusOfItsOwn) {
   }
   EXPECT_EQ(exit_status(EndReason::kPowerOff), 0);
   EXPECT_LT(*statuses.rbegin(), 128) << "where a shell's statuses of signals begin";
+}
+
+TEST(Ending, ASignalThatCameTooLateIsNotWhatEndedIt) {
+  const ConsoleResult terminated = {.signal_number = SIGTERM};
+  EXPECT_EQ(exit_status(EndReason::kStopped, terminated), 128 + SIGTERM);
+  EXPECT_EQ(exit_status(EndReason::kPowerOff, terminated), 0);
+  EXPECT_EQ(exit_status(EndReason::kPanic, terminated), exit_status(EndReason::kPanic));
+  EXPECT_EQ(exit_status(EndReason::kStopped, {}), exit_status(EndReason::kStopped));
 }
 
 }  // namespace
