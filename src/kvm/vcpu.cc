@@ -156,7 +156,8 @@ Result<void> Vcpu::set_local_interrupts() {
 Result<Exit> Vcpu::run() {
   if (::ioctl(fd_.get(), KVM_RUN, 0) < 0) {
     if (errno == EINTR || errno == EAGAIN) {
-      std::atomic_ref(run_->immediate_exit).store(0, std::memory_order_release);
+      // Read as well as written: with the kick that is taken back here, what its sender did before is seen.
+      static_cast<void>(std::atomic_ref(run_->immediate_exit).exchange(0, std::memory_order_acq_rel));
       return Exit(InterruptedExit{});
     }
     return std::unexpected(system_error(errno, "KVM_RUN"));
