@@ -57,6 +57,14 @@ TEST(WrongUse, NoCommandAndUnknownOptions) {
   expect_refusal(keel({"run", "--kernel", "x", "--cpus", "many"}), "--cpus");
 }
 
+// The value of "--option=" is empty, and not what follows.
+TEST(WrongUse, AnEmptyValueSwallowsNothing) {
+  const TemporaryFile kernel(tiny_kernel({0xf4}));
+  expect_refusal(keel({"inspect", "--kernel", kernel.path(), "--cmdline=", "--cpus=0"}), "vCPU");
+  expect_refusal(keel({"inspect", "--kernel=", "--cpus=1"}), "kernel");
+  EXPECT_EQ(keel({"inspect", "--kernel", kernel.path(), "--cmdline=", "--cpus=1"}).status, 0);
+}
+
 TEST(WrongUse, NoKernelOrUnreadableKernel) {
   expect_refusal(keel({"run"}), "--kernel");
   expect_refusal(keel({"run", "--kernel", "/nonexistent/vmlinuz"}), "/nonexistent/vmlinuz: No such file");

@@ -9,11 +9,20 @@
 
 namespace keel::tool {
 
+namespace {
+
+std::string name_of_file(const std::string& name) {
+  return name.empty() ? "the name of a file is empty" : "";
+}
+
+}  // namespace
+
 void MachineOptions::add_to(CLI::App& command) {
   command.add_option("--kernel", config_.kernel, "Linux kernel: a bzImage, or an ELF vmlinux (starts sooner)")
       ->required()
+      ->check(name_of_file)
       ->type_name("FILE");
-  command.add_option("--initrd", config_.initrd, "initial RAM disk")->type_name("FILE");
+  command.add_option("--initrd", config_.initrd, "initial RAM disk")->check(name_of_file)->type_name("FILE");
   command
       .add_option("--cmdline", config_.cmdline,
                   "kernel command line, put behind \"" + std::string(kLeadingCmdline) + "\"")
