@@ -3,6 +3,7 @@
 
 #include "src/backends/uring_disk.h"
 
+#include <atomic>
 #include <cerrno>
 #include <thread>
 #include <utility>
@@ -128,6 +129,8 @@ std::span<const BlockCompletion> UringDisk::completed() {
     const auto drained = event_.drain();
     check(drained.has_value(), "the disk's own eventfd can be read");
     io_uring_cq_eventfd_toggle(&ring_, true);
+    // The wish is out before the ring is looked at once more: the kernel does it the other way round.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
     reap();  // what completed before the event was on
   }
   returned_.clear();

@@ -225,20 +225,15 @@ std::uint32_t VirtioConsole::read_in(std::uint32_t port, WritableBuffers& room) 
   return static_cast<std::uint32_t>(count);
 }
 
-// The driver's messages. None is looked at while answers wait for room, so a driver that only talks makes nothing grow.
+// The driver's messages, also while answers wait for room: Linux gives none before its own message was taken.
 void VirtioConsole::take_control() {
   VirtQueue* const from = queue(kControlTransmitQueue);
-  if (from == nullptr || !told_.empty()) return;
-  from->suppress_notifications();
-  for (std::uint32_t left = from->size(); left != 0 && told_.empty(); --left) {
-    auto chain = from->pop();
-    if (!chain) break;
-    if (const auto control = chain->readable().read_object<Control>()) obey(*control);
-    from->complete(std::move(*chain), 0);
+  if (from == nullptr) return;
+  from->drain([&](DescriptorChain chain) KEEL_NO_THREAD_SAFETY_ANALYSIS {
+    if (const auto control = chain.readable().read_object<Control>()) obey(*control);
+    from->complete(std::move(chain), 0);
     send_control();
-  }
-  from->signal();
-  if (from->request_notifications() && told_.empty()) signals_->call_again(from->index());
+  });
 }
 
 void VirtioConsole::obey(const Control& control) {
@@ -278,11 +273,9 @@ void VirtioConsole::tell(std::uint32_t port, Event event, std::uint16_t value, s
   store_le_at<std::uint32_t>(message, 0, port);
   store_le_at<std::uint16_t>(message, 4, std::to_underlying(event));
   store_le_at<std::uint16_t>(message, 6, value);
-  // What is outdated is not worth sending: one size, and one state of the connection, wait at a time.
-  std::erase_if(told_, [&](const Message& other) {
-    return (event == Event::kResize || event == Event::kPortOpen) &&
-           std::equal(message.begin(), message.begin() + 6, other.begin());
-  });
+  // Of a port and an event only the latest is worth sending. So a driver that only talks makes nothing grow.
+  std::erase_if(told_,
+                [&](const Message& other) { return std::equal(message.begin(), message.begin() + 6, other.begin()); });
   told_.push_back(std::move(message));
 }
 

@@ -148,9 +148,13 @@ void VirtioNet::notify(std::uint16_t index) {
     if (VirtQueue* const commands = queue(index)) control(*commands);
     return;
   }
+  // Frames to send are taken from all pairs: a driver that turns one off may still use it for a moment, and with the
+  // event index does not notify again of what was left there.
   const auto pair = static_cast<std::uint16_t>(index / 2);
-  if (pair >= used_pairs_) return;
-  index % 2 == 0 ? pump(pair) : transmit(pair);
+  if (index % 2 == 1)
+    transmit(pair);
+  else if (pair < used_pairs_)
+    pump(pair);
 }
 
 void VirtioNet::receivable(std::uint16_t pair) {
@@ -160,7 +164,7 @@ void VirtioNet::receivable(std::uint16_t pair) {
 
 void VirtioNet::sendable(std::uint16_t pair) {
   const Lock lock(mutex_);
-  if (signals_ != nullptr && pair < used_pairs_) transmit(pair);
+  if (signals_ != nullptr) transmit(pair);
 }
 
 void VirtioNet::link_changed(Link link) {
@@ -261,7 +265,7 @@ VirtioNet::Delivered VirtioNet::deliver(VirtQueue& queue, Receiver& receiver) {
   return Delivered::kYes;
 }
 
-// Hands back the buffers that the frame needs, and keeps those that it does not.
+// Hands back the buffers that the frame needs, all at once (5.1.6.4.1), and keeps those that it does not.
 void VirtioNet::fill(VirtQueue& queue, Receiver& receiver) {
   std::uint16_t count = 0;
   for (std::size_t room = 0; room < sizeof(spec::Header) + receiver.size; ++count)
@@ -275,8 +279,9 @@ void VirtioNet::fill(VirtQueue& queue, Receiver& receiver) {
     rest = rest.subspan(buffer.write_some(rest));
     const auto written = static_cast<std::uint32_t>(room - buffer.size());
     receiver.room -= room;
-    queue.complete(std::move(receiver.buffers[i]), written);
+    queue.add_used(std::move(receiver.buffers[i]), written);
   }
+  queue.publish_used();
   receiver.buffers.erase(receiver.buffers.begin(), receiver.buffers.begin() + count);
 }
 

@@ -169,17 +169,20 @@ std::optional<std::string_view> VirtQueue::add_buffer(const Descriptor& descript
   return std::nullopt;
 }
 
-void VirtQueue::complete(DescriptorChain chain, std::uint32_t written) {
+void VirtQueue::add_used(DescriptorChain chain, std::uint32_t written) {
   check(in_flight_ != 0, "a request is completed once, in the queue that it came from");
   --in_flight_;
   std::uint8_t* const element = used_ + virtio::kUsedRing + 8ull * slot(next_used_);
   virtio::store32(element, chain.head_, std::memory_order_relaxed);
   virtio::store32(element + 4, written, std::memory_order_relaxed);
   ++next_used_;
-  // Release: the driver that sees the index sees the element, and what the device wrote to the buffers.
-  virtio::store16(used_ + virtio::kUsedIdx, next_used_, std::memory_order_release);
   ++unsignalled_;
   if (spare_.size() < kSpareChains) spare_.push_back(std::move(chain));
+}
+
+void VirtQueue::publish_used() noexcept {
+  // Release: the driver that sees the index sees the elements, and what the device wrote to the buffers.
+  virtio::store16(used_ + virtio::kUsedIdx, next_used_, std::memory_order_release);
 }
 
 void VirtQueue::put_back(DescriptorChain chain) {

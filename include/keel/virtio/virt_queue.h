@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "keel/base/address.h"
@@ -57,7 +58,13 @@ class VirtQueue {
   [[nodiscard]] std::optional<DescriptorChain> pop();
   // Hands it back. `written` bytes were written at the front of its writable part, and no others need be looked at. The
   // driver may see it at once; it is interrupted by the next signal().
-  void complete(DescriptorChain chain, std::uint32_t written);
+  void complete(DescriptorChain chain, std::uint32_t written) {
+    add_used(std::move(chain), written);
+    publish_used();
+  }
+  // The two halves of it, for requests that the driver must see completed together.
+  void add_used(DescriptorChain chain, std::uint32_t written);
+  void publish_used() noexcept;
   // Undoes the latest pop(), after which no other came: the request is the next again, and whole. For what cannot be
   // begun now.
   void put_back(DescriptorChain chain);

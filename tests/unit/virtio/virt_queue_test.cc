@@ -100,6 +100,16 @@ TEST_F(VirtQueueTest, CompletesInAnyOrder) {
   EXPECT_EQ(driver_.take_used(), (UsedElement{first.head, 1}));
 }
 
+TEST_F(VirtQueueTest, SeveralAreCompletedTogether) {
+  std::vector<SentRequest> sent;
+  for (int i = 0; i < 3; ++i) sent.push_back(driver_.request().in(4).send());
+  for (std::uint32_t i = 0; i < 3; ++i) queue_->add_used(*queue_->pop(), i);
+  EXPECT_EQ(driver_.used_idx(), 0) << "nothing is seen before all are there";
+  queue_->publish_used();
+  for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(driver_.take_used(), (UsedElement{sent[i].head, i}));
+  EXPECT_EQ(driver_.take_used(), std::nullopt);
+}
+
 TEST_F(VirtQueueTest, IndicesWrap) {
   for (std::uint32_t i = 0; i < 70'000; ++i) {
     driver_.request().in_at(GuestAddress(0x9'0000), 1).send();
