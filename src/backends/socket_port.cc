@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
 #include "keel/backends/socket_port.h"
@@ -18,6 +19,9 @@
 
 namespace keel {
 namespace {
+
+// Until a host that had no descriptor for a client is asked again.
+constexpr std::chrono::milliseconds kRetry(100);
 
 // Whether a socket at `address` is one that nobody listens on any more.
 bool is_left_behind(const sockaddr_un& address) {
@@ -67,6 +71,7 @@ SocketPort::SocketPort(UniqueFd listener, EventFd changed, std::string path)
 
 SocketPort::~SocketPort() {
   listening_.stop_and_wait();
+  if (retry_) retry_->drop_and_wait();
   ended_.drop_and_wait();
   ::unlink(path_.c_str());
 }
@@ -76,6 +81,7 @@ Result<void> SocketPort::attach(EventLoop& loop, std::weak_ptr<ConsolePortUser> 
   user_ = std::move(user);
   port_ = port;
   KEEL_TRY(ended_, loop.watch(changed_.fd(), Readiness::kReadable, [this] { end_client(); }));
+  KEEL_TRY(retry_, LoopTimer::create(loop, [this] { (void)listening_.rearm(); }));
   listening_.start(loop, [this] { accept(); });
   return listening_.rearm();
 }
@@ -84,8 +90,11 @@ Result<void> SocketPort::attach(EventLoop& loop, std::weak_ptr<ConsolePortUser> 
 void SocketPort::accept() {
   UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   UniqueFd copy(fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0) : -1);
-  if (!copy) {  // it has gone again, or the host is out of descriptors
-    (void)listening_.rearm();
+  if (!copy) {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+      retry_->arm(kRetry);
+    else
+      (void)listening_.rearm();  // the client has gone again
     return;
   }
   const auto user = user_.lock();

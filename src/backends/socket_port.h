@@ -10,6 +10,7 @@
 
 #include "src/base/once_watch.h"
 #include "keel/base/event_fd.h"
+#include "keel/base/loop_timer.h"
 #include "keel/base/mutex.h"
 #include "keel/base/unique_fd.h"
 #include "keel/devices/console_port.h"
@@ -56,6 +57,7 @@ class SocketPort final : public ConsolePort {
   std::unique_ptr<Client> client_ KEEL_GUARDED_BY(mutex_);
   bool gone_ KEEL_GUARDED_BY(mutex_) = false;  // the client has, and end_client() comes
   OnceWatch listening_;
+  std::optional<LoopTimer> retry_;  // set once; listens again
   Watch ended_;
 };
 

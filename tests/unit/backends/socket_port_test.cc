@@ -3,6 +3,7 @@
 
 #include "keel/backends/socket_port.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -125,6 +126,24 @@ TEST_F(SocketPortTest, NextClientComesWhenTheFirstHasGone) {
   EXPECT_FALSE(port_->connected());
   EXPECT_THAT(serve(), ElementsAre("connection 3", "output 3", "connection 3", "input 3"));
   EXPECT_EQ(read(), "second");
+}
+
+// The client waits then; nobody else on the loop does.
+TEST_F(SocketPortTest, AHostWithoutDescriptorsIsAskedAgainLater) {
+  rlimit before = {};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const UniqueFd client = connect();
+  const UniqueFd lowest(::dup(STDIN_FILENO));
+  const rlimit none_left = {.rlim_cur = static_cast<rlim_t>(lowest.get()), .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none_left), 0);
+  int turns = 0;
+  while (turns < 20 && loop_->serve(std::chrono::milliseconds(0)).value() > 0) ++turns;
+  EXPECT_LT(turns, 20);
+  EXPECT_FALSE(port_->connected());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  for (int i = 0; i < 50 && !port_->connected(); ++i)
+    ASSERT_TRUE(loop_->serve(std::chrono::milliseconds(100)).has_value());
+  EXPECT_TRUE(port_->connected());
 }
 
 TEST_F(SocketPortTest, ClientThatLeavesAmidOutput) {
