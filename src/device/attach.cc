@@ -143,6 +143,7 @@ Result<TakenPart> ManagerCore::map_memory(const Belongings& belongings, const Ba
 
 Result<void> ManagerCore::take_steps(const Belongings& belongings, const Resource& resource,
                                      std::vector<TakenPart>& parts) const {
+  const HandlerScope scope;
   for (AttachStep* taken : hooks_.steps) {
     Result<void> ready = step(taken->name());
     auto part = ready ? taken->take(resource, *belongings.device) : std::unexpected(ready.error());

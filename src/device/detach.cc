@@ -158,11 +158,16 @@ Result<Completion> ManagerCore::move_owned(Belongings& belongings, Range<A> old,
 }
 
 void ManagerCore::detach_all() {
+  // A device that is released, here or by a detach that was deferred, may detach others.
   const auto latest = [this] {
+    reclaimer_.drain();
     const Lock lock(mutex_);
-    tree_.close();
     return tree_.latest_first();
   };
+  {
+    const Lock lock(mutex_);
+    tree_.close();
+  }
   for (auto ids = latest(); !ids.empty(); ids = latest()) {
     const Result<Detachment> gone = detach({ids.front()}, Children::kRemove);
     check(gone.has_value(), gone ? "" : gone.error().message());

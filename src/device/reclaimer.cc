@@ -45,20 +45,33 @@ void Reclaimer::defer(Completion readers, std::move_only_function<void()> releas
   changed_.notify_all();
 }
 
+void Reclaimer::drain() {
+  const Lock lock(mutex_);
+  while (busy_ || !jobs_.empty()) changed_.wait(mutex_);
+}
+
 void Reclaimer::run() {
-  while (true) {
-    Job job;
+  for (std::optional<Job> job = next_job(); job; job = next_job()) {
+    const Completion::Wait waited = job->readers.wait();
+    check(waited == Completion::Wait::kDone, "the reclaimer is inside an I/O handler");
+    job->release();
+    job.reset();
     {
       const Lock lock(mutex_);
-      while (jobs_.empty() && !stopping_) changed_.wait(mutex_);
-      if (jobs_.empty()) return;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
+      busy_ = false;
     }
-    const Completion::Wait waited = job.readers.wait();
-    check(waited == Completion::Wait::kDone, "the reclaimer is inside an I/O handler");
-    job.release();
+    changed_.notify_all();
   }
+}
+
+std::optional<Reclaimer::Job> Reclaimer::next_job() {
+  const Lock lock(mutex_);
+  while (jobs_.empty() && !stopping_) changed_.wait(mutex_);
+  if (jobs_.empty()) return std::nullopt;
+  busy_ = true;
+  std::optional<Job> job(std::move(jobs_.front()));
+  jobs_.pop_front();
+  return job;
 }
 
 }  // namespace keel::detail

@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "keel/base/error.h"
@@ -32,6 +33,9 @@ class Reclaimer {
   Result<void> start();
   // Calls release() once `readers` says that none is inside. Precondition: start() has succeeded.
   void defer(Completion readers, std::move_only_function<void()> release);
+  // Returns when nothing waits and nothing is being ended, including what that deferred in turn. Not from inside a
+  // handler.
+  void drain();
 
  private:
   struct Job {
@@ -40,10 +44,13 @@ class Reclaimer {
   };
 
   void run();
+  // Waits for one; nothing at the end.
+  [[nodiscard]] std::optional<Job> next_job();
 
   Mutex mutex_;
   std::condition_variable_any changed_;
   std::deque<Job> jobs_ KEEL_GUARDED_BY(mutex_);  // oldest first: grace periods end in that order
+  bool busy_ KEEL_GUARDED_BY(mutex_) = false;     // the thread has a job that is not in jobs_ any more
   bool stopping_ KEEL_GUARDED_BY(mutex_) = false;
   std::thread thread_ KEEL_GUARDED_BY(mutex_);
 };

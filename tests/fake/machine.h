@@ -100,6 +100,7 @@ struct Hooks : InterruptFactory, MemoryMapper, AttachStep {
     if (!std::holds_alternative<MmioResource>(resource) && !std::holds_alternative<PioResource>(resource))
       return nullptr;
     KEEL_TRY_VOID(before("ioeventfd"));
+    if (in_take) KEEL_TRY_VOID(in_take());
     return std::make_unique<Part>(book, fmt::format("doorbell at {}", to_string(resource)));
   }
 
@@ -107,6 +108,7 @@ struct Hooks : InterruptFactory, MemoryMapper, AttachStep {
 
   FaultInjector* faults;
   Book book;
+  std::function<Result<void>()> in_take;
   std::atomic<Line*> latest_line = nullptr;
 };
 
@@ -234,8 +236,11 @@ inline InstanceId attach(Machine& machine, std::shared_ptr<Device> device, std::
   return machine.devices.attach(std::move(device), {.name = std::move(name), .parent = parent}).value().keep();
 }
 
+inline PioRange port_range(std::uint16_t first, std::uint16_t last) {
+  return *PioRange::from_bounds(PioAddress(first), PioAddress(last));
+}
 inline PioConstraint ports(std::uint16_t first, std::uint16_t last) {
-  return PioConstraint::exactly(*PioRange::from_bounds(PioAddress(first), PioAddress(last)));
+  return PioConstraint::exactly(port_range(first, last));
 }
 inline MmioConstraint mmio_at(std::uint64_t first, std::uint64_t size) {
   return MmioConstraint::exactly(*MmioRange::from_size(MmioAddress(first), size));

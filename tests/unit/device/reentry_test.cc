@@ -5,6 +5,7 @@
 // may deadlock: a test that hangs fails by its time limit.
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <latch>
 #include <memory>
@@ -190,6 +191,30 @@ TEST_F(Reentry, AReleasedDeviceDetachesOthersAndAttachesNewOnes) {
   EXPECT_THAT(other->story(), Contains("released"));
   EXPECT_TRUE(machine.devices.find("heir"));
   EXPECT_FALSE(machine.devices.find("parent/other"));
+}
+
+TEST(ReentryAtTheEnd, WhatWasDeferredIsEndedFirst) {
+  auto tree = std::make_unique<Tree>();
+  const auto other = tree->other;
+  tree->self->in_released = [&devices = tree->machine.devices, id = tree->other_id] {
+    // Long enough for the manager to have begun its end.
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    EXPECT_FALSE(devices.detach(InstanceId(99)));
+    EXPECT_TRUE(devices.detach(id));
+  };
+  tree->in_handler([&] { EXPECT_TRUE(tree->machine.devices.detach(tree->self_id)); });
+  tree.reset();
+  EXPECT_THAT(other->story(), Contains("released"));
+}
+
+TEST_F(Reentry, AMoveCallsTheDeviceAsFromInsideAHandler) {
+  bool inside = false;
+  machine.hooks.in_take = [&]() -> Result<void> {
+    inside = in_io_handler();
+    return {};
+  };
+  ASSERT_TRUE(machine.devices.move_pio(other_id, fake::port_range(0x30, 0x3f), PioAddress(0x130)));
+  EXPECT_TRUE(inside);
 }
 
 // The lock of the device that detaches is held while the other is detached; that one's lock is needed to release it,
