@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <initializer_list>
+
 namespace keel {
 
 // While it lives, threads start with every signal blocked but those by which a thread's own fault ends the process. So

@@ -27,7 +27,8 @@ class Draft {
   [[nodiscard]] bool empty() const noexcept { return added_.empty() && removed_.empty(); }
   [[nodiscard]] bool removes() const noexcept { return !removed_.empty(); }
 
-  [[nodiscard]] Result<void> add(const Registry<A>& registry, EntryPtr entry) {
+  // Takes `entry` on success alone: a refused device is destroyed by the caller, who holds no lock.
+  [[nodiscard]] Result<void> add(const Registry<A>& registry, EntryPtr&& entry) {
     if (!entry->entry.device()) {
       return fail(ErrorCode::kInvalidArgument, "{} {}: no device given to answer there", Registry<A>::kBus,
                   describe(entry->entry));

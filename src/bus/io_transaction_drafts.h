@@ -9,6 +9,7 @@
 
 #include "src/bus/io_manager_core.h"
 #include "keel/base/try.h"
+#include "keel/bus/handler_scope.h"
 #include "keel/bus/io_transaction.h"
 
 namespace keel {
@@ -18,6 +19,7 @@ struct IoTransaction::Drafts {
 
   template <typename A>
   Result<void> add(detail::Draft<A>& draft, Range<A> range, std::shared_ptr<DeviceOn<A>> device, std::string owner) {
+    const HandlerScope scope;  // where a refused device is destroyed
     KEEL_TRY(auto entry, core.make_entry<A>(range, std::move(device), std::move(owner)));
     return core.with_registry<A>([&](const auto& registry) { return draft.add(registry, std::move(entry)); });
   }

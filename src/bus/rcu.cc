@@ -11,6 +11,8 @@
 
 #include <new>
 
+#include "src/base/signals_blocked.h"
+
 namespace keel::detail::rcu {
 
 constinit char grace_period_order = 0;
@@ -55,6 +57,11 @@ struct Deferred::Node {
 void Deferred::defer() noexcept {
   static_assert(sizeof(Node) == sizeof(node_) && alignof(Node) == alignof(void*));
   Node* node = new (node_) Node{{}, this};
+  // liburcu starts its thread at the first call.
+  [[maybe_unused]] static const call_rcu_data* const worker = [] {
+    const SignalsBlocked blocked;
+    return urcu_memb_get_default_call_rcu_data();
+  }();
   order_before_grace_period();  // liburcu's queue hands the object to its thread
   urcu_memb_call_rcu(&node->head, [](rcu_head* head) {
     order_after_readers();

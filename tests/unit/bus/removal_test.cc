@@ -3,9 +3,15 @@
 
 #include "keel/bus/removal.h"
 
+#include <unistd.h>
+
 #include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -179,6 +185,43 @@ TEST(RemovalInHandler, ADestructorMayManageTheBusWhoeverRunsIt) {
 }
 
 // A change that many handlers cannot let go of does not grow for ever: it is an error, and the error says why.
+// A device that is refused is destroyed under no lock of the bus.
+TEST(RemovalInHandler, ARefusedDevicesDestructorMayManageTheBus) {
+  const fake::Watchdog watchdog{"a refused registration"};
+  IoManager bus;
+  struct Device : HandlerDevice {
+    explicit Device(IoManager& manager) : HandlerDevice([] {}), bus(manager) {}
+    ~Device() override {
+      EXPECT_TRUE(in_io_handler());
+      EXPECT_TRUE(bus.find_pio(PioAddress(0x10)).has_value());
+    }
+    IoManager& bus;
+  };
+  ASSERT_TRUE(bus.register_pio(kPort, std::make_shared<HandlerDevice>([] {}), "first").has_value());
+  EXPECT_FALSE(bus.register_pio(kPort, std::make_shared<Device>(bus), "second").has_value());
+  IoTransaction transaction = bus.begin();
+  EXPECT_FALSE(transaction.register_pio(kPort, std::make_shared<Device>(bus), "third").has_value());
+}
+
+// A program that takes signals in its own way may block them after it began to use buses.
+TEST(Reclaiming, LeavesTheProcessItsSignals) {
+  IoManager bus;
+  ASSERT_TRUE(bus.register_pio(kPort, std::make_shared<HandlerDevice>([] {}), "device").has_value());
+  guest_out<std::uint8_t>(bus, 0x10, 0);
+  ASSERT_TRUE(bus.deregister_pio(PioAddress(0x10)).has_value());
+  int others = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
+    if (entry.path().filename() == std::to_string(::getpid())) continue;
+    ++others;
+    std::ifstream status(entry.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (!line.starts_with("SigBlk:")) continue;
+      EXPECT_NE(std::stoull(line.substr(7), nullptr, 16) >> (SIGTERM - 1) & 1, 0u);
+    }
+  }
+  EXPECT_GT(others, 0);
+}
+
 TEST(RemovalInHandler, TheBacklogIsBounded) {
   const fake::Watchdog watchdog("a guest that changes the bus from its handlers for ever");
   IoManager bus;
