@@ -142,11 +142,11 @@ Result<TakenPart> ManagerCore::map_memory(const Belongings& belongings, const Ba
 }
 
 Result<void> ManagerCore::take_steps(const Belongings& belongings, const Resource& resource,
-                                     std::vector<TakenPart>& parts) const {
+                                     std::vector<TakenPart>& parts, const Resource* moved_from) const {
   const HandlerScope scope;
   for (AttachStep* taken : hooks_.steps) {
     Result<void> ready = step(taken->name());
-    auto part = ready ? taken->take(resource, *belongings.device) : std::unexpected(ready.error());
+    auto part = ready ? taken->take(resource, *belongings.device, moved_from) : std::unexpected(ready.error());
     if (!part) return failed(belongings, part.error(), "{} for {}", taken->name(), to_string(resource));
     if (*part) parts.push_back({resource, std::move(*part)});
   }

@@ -128,13 +128,13 @@ template <typename A>
 Result<Completion> ManagerCore::move_owned(Belongings& belongings, Range<A> old, Range<A> now) const {
   const Resource from = resource_of(old);
   const Resource to = resource_of(now);
-  KEEL_TRY_VOID(belongings.grant.move(from, to));
+  KEEL_TRY_VOID(belongings.grant.begin_move(from, to));
   std::vector<TakenPart> parts;
   const auto rest = [&]() -> Result<Completion> {
     if (!belongings.is_played()) return Completion();
     IoTransaction transaction = io_.begin();
     KEEL_TRY_VOID(draft_move(transaction, old.first(), now.first()));
-    KEEL_TRY_VOID(take_steps(belongings, to, parts));
+    KEEL_TRY_VOID(take_steps(belongings, to, parts, &from));
     KEEL_TRY_VOID(step("commit"));
     return transaction.commit();
   };
@@ -151,8 +151,12 @@ Result<Completion> ManagerCore::move_owned(Belongings& belongings, Range<A> old,
     const HandlerScope scope;
     drop_all(lost);
   }
-  if (moved) return moved;
-  check(belongings.grant.move(to, from).has_value(), "a range just given up cannot be taken back");
+  // Until here neither place was anybody else's.
+  if (moved) {
+    belongings.grant.finish_move(from, to);
+    return moved;
+  }
+  belongings.grant.undo_move(from, to);
   return std::unexpected(moved.error().within(
       fmt::format("\"{}\": moving {} to {} failed", belongings.path(), to_string(from), to_string(to))));
 }

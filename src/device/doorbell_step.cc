@@ -4,6 +4,7 @@
 #include "keel/device/doorbell_step.h"
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
 #include <utility>
 #include <variant>
@@ -38,8 +39,10 @@ class DoorbellStep::Parts {
   template <typename A>
   class Part final : public AttachedPart {
    public:
-    Part(std::shared_ptr<Parts> parts, const Device& device, Range<A> range) noexcept
-        : parts_(std::move(parts)), device_(device), range_(range) {}
+    // `moved_from`: the range's old place, where it has one.
+    Part(std::shared_ptr<Parts> parts, const Device& device, Range<A> range,
+         std::optional<Range<A>> moved_from) noexcept
+        : parts_(std::move(parts)), device_(device), range_(range), moved_from_(moved_from) {}
     ~Part() override { parts_->remove(*this); }
 
     // `serve_anew` makes a bell for the doorbell that had none.
@@ -57,6 +60,7 @@ class DoorbellStep::Parts {
     const std::shared_ptr<Parts> parts_;
     const Device& device_;  // compared, never used: it may be gone
     const Range<A> range_;
+    const std::optional<Range<A>> moved_from_;
     std::vector<ServedDoorbell<A>> bells_;
   };
 
@@ -86,7 +90,7 @@ class DoorbellStep::Parts {
   Result<ServedDoorbell<A>> at_old_place(const Part<A>& part, const DoorbellOn<A>& doorbell, const auto& serve_anew) {
     const Lock lock(mutex_);
     for (const Part<A>* old : all<A>()) {
-      if (&old->device_ != &part.device_ || old->range_.last_offset() != part.range_.last_offset()) continue;
+      if (&old->device_ != &part.device_ || old->range_ != part.moved_from_) continue;
       for (const ServedDoorbell<A>& bell : old->bells_) {
         DoorbellOn<A> moved = bell.doorbell();
         moved.address = doorbell.address;
@@ -118,8 +122,10 @@ std::vector<AnyDoorbell> DoorbellStep::doorbells() const {
   return doorbells;
 }
 
-Result<std::unique_ptr<AttachedPart>> DoorbellStep::take(const Resource& resource, Device& device) {
-  const auto on = [&]<typename A>(Range<A> range) -> Result<std::unique_ptr<AttachedPart>> {
+Result<std::unique_ptr<AttachedPart>> DoorbellStep::take(const Resource& resource, Device& device,
+                                                         const Resource* moved_from) {
+  const auto on = [&]<typename A>(Range<A> range,
+                                  std::optional<Range<A>> old) -> Result<std::unique_ptr<AttachedPart>> {
     const std::shared_ptr<DeviceOn<A>> face = face_on(A(), device);
     const auto* source = dynamic_cast<const DoorbellSource*>(face.get());
     if (source == nullptr) source = dynamic_cast<const DoorbellSource*>(&device);
@@ -127,14 +133,20 @@ Result<std::unique_ptr<AttachedPart>> DoorbellStep::take(const Resource& resourc
     const std::vector<DoorbellOn<A>> doorbells = doorbells_in(range, *source);
     if (doorbells.empty()) return nullptr;
     EventLoop* const loop = source->doorbell_loop();
-    auto part = std::make_unique<Parts::Part<A>>(parts_, device, range);
+    auto part = std::make_unique<Parts::Part<A>>(parts_, device, range, old);
     const auto serve_anew = [&](const DoorbellOn<A>& doorbell) { return server_.serve(doorbell, face, loop); };
     for (const DoorbellOn<A>& doorbell : doorbells) KEEL_TRY_VOID(part->serve(doorbell, serve_anew));
     parts_->add(*part);
     return part;
   };
-  if (const auto* pio = std::get_if<PioResource>(&resource)) return on(pio->range);
-  if (const auto* mmio = std::get_if<MmioResource>(&resource)) return on(mmio->range);
+  if (const auto* pio = std::get_if<PioResource>(&resource)) {
+    const auto* const old = moved_from == nullptr ? nullptr : std::get_if<PioResource>(moved_from);
+    return on(pio->range, old == nullptr ? std::nullopt : std::optional(old->range));
+  }
+  if (const auto* mmio = std::get_if<MmioResource>(&resource)) {
+    const auto* const old = moved_from == nullptr ? nullptr : std::get_if<MmioResource>(moved_from);
+    return on(mmio->range, old == nullptr ? std::nullopt : std::optional(old->range));
+  }
   return nullptr;
 }
 

@@ -69,7 +69,7 @@ class ManagerCore {
   [[nodiscard]] Result<TakenPart> map_memory(const Belongings& belongings, const BackedMmioResource& where,
                                              std::size_t index) const;
   [[nodiscard]] Result<void> take_steps(const Belongings& belongings, const Resource& resource,
-                                        std::vector<TakenPart>& parts) const;
+                                        std::vector<TakenPart>& parts, const Resource* moved_from = nullptr) const;
   [[nodiscard]] Result<void> register_ranges(const Belongings& belongings) const;
   [[nodiscard]] Result<Completion> unregister_ranges(const std::vector<Leaving>& leaving) const;
   template <typename A>

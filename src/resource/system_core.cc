@@ -127,24 +127,6 @@ Result<void> SystemCore::give_back(InstanceId id, const Resource& resource) {
   return {};
 }
 
-Result<void> SystemCore::move(InstanceId id, const Resource& old, const Resource& now) {
-  Holding& holding = holdings_.at(id);
-  const std::string what = fmt::format("\"{}\": moving {} to {} failed", holding.owner, to_string(old), to_string(now));
-  if (!holding.resources.contains(old)) {
-    return fail(ErrorCode::kNotFound, "{}: it holds only: {}", what, to_string(holding.resources));
-  }
-  if (const Result<void> ready = step("move"); !ready) return std::unexpected(ready.error().within(what));
-  const Result<void> moved = std::visit(
-      [this, &holding](const auto& from, const auto& to) -> Result<void> {
-        if constexpr (std::is_same_v<decltype(from), decltype(to)>) return move_one(from, to, holding.owner);
-        return fail(ErrorCode::kInvalidArgument, "a resource stays of its kind");
-      },
-      old, now);
-  if (!moved) return std::unexpected(moved.error().within(what));
-  holding.resources.replace(old, now);
-  return {};
-}
-
 void SystemCore::release(InstanceId id) {
   const auto holding = holdings_.find(id);
   check(holding != holdings_.end(), "a grant was released behind its back");

@@ -96,7 +96,7 @@ struct Hooks : InterruptFactory, MemoryMapper, AttachStep {
   }
   // A doorbell at every trapped range.
   [[nodiscard]] std::string_view name() const noexcept override { return "doorbell"; }
-  Result<std::unique_ptr<AttachedPart>> take(const Resource& resource, Device&) override {
+  Result<std::unique_ptr<AttachedPart>> take(const Resource& resource, Device&, const Resource*) override {
     if (!std::holds_alternative<MmioResource>(resource) && !std::holds_alternative<PioResource>(resource))
       return nullptr;
     KEEL_TRY_VOID(before("ioeventfd"));

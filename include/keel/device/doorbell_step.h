@@ -23,7 +23,8 @@ class DoorbellStep final : public AttachStep {
 
   [[nodiscard]] std::string_view name() const noexcept override { return "doorbells"; }
   // Errors besides DoorbellServer's: kOutOfBounds where the device names a doorbell outside the range.
-  [[nodiscard]] Result<std::unique_ptr<AttachedPart>> take(const Resource& resource, Device& device) override;
+  [[nodiscard]] Result<std::unique_ptr<AttachedPart>> take(const Resource& resource, Device& device,
+                                                           const Resource* moved_from) override;
 
   // Those that are served now, by bus and address.
   [[nodiscard]] std::vector<AnyDoorbell> doorbells() const;

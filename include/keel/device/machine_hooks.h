@@ -53,8 +53,9 @@ class AttachStep {
   // For errors: "ioeventfd".
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
   // Called for every resource of a device that has been assigned, just before its I/O begins, and for the new place of
-  // a range that moves while the old one is still served. Null where there is nothing to do.
-  [[nodiscard]] virtual Result<std::unique_ptr<AttachedPart>> take(const Resource& resource, Device& device) = 0;
+  // a range that moves while the old one, `moved_from`, is still served. Null where there is nothing to do.
+  [[nodiscard]] virtual Result<std::unique_ptr<AttachedPart>> take(const Resource& resource, Device& device,
+                                                                   const Resource* moved_from) = 0;
 };
 
 // None of it is owned; all of it outlives the manager and what it hands out.

@@ -77,6 +77,24 @@ class Grant {
     if (moved) held_.resources.replace(old, now);
     return moved;
   }
+  // A move of a PIO or MMIO range in two steps, between which neither place is anybody else's. begin_move() is move(),
+  // and keeps what of `old` is not in `now`; then finish_move() gives that back, or undo_move() has all as it was,
+  // which cannot fail. Both want the same two resources again.
+  [[nodiscard]] Result<void> begin_move(const Resource& old, const Resource& now) {
+    Lock lock(shared_->mutex);
+    Result<void> moved = shared_->core.begin_move(held_.id, old, now);
+    if (moved) held_.resources.replace(old, now);
+    return moved;
+  }
+  void finish_move(const Resource& old, const Resource& now) {
+    Lock lock(shared_->mutex);
+    shared_->core.finish_move(old, now);
+  }
+  void undo_move(const Resource& old, const Resource& now) {
+    Lock lock(shared_->mutex);
+    shared_->core.undo_move(held_.id, old, now);
+    held_.resources.replace(now, old);
+  }
   // Gives everything back now.
   void reset() {
     if (!shared_) return;

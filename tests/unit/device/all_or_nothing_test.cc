@@ -223,6 +223,35 @@ TEST_F(AllOrNothingElsewhere, MoveInAllItsSteps) {
   EXPECT_TRUE(machine.devices.move_mmio(id, MmioRange::constant(0xd000'8000, 0xd000'8fff), MmioAddress(0xd000'2000)));
 }
 
+// Neither place is anybody else's before the move is over, so one that fails always finds its old place free.
+TEST_F(AllOrNothingElsewhere, AMoveHasBothPlacesUntilItIsOver) {
+  const auto old = MmioRange::constant(0xd000'2000, 0xd000'3fff);
+  const InstanceId id = attach(machine, fake::device({mmio_at(0xd000'2000, 0x2000)}), "new");
+  for (const std::uint64_t to : {0xd000'8000ull, 0xd000'1000ull, 0xd000'3000ull, 0x10'0000'0000ull}) {
+    for (const bool fails : {true, false}) {
+      const std::string before = machine.text();
+      const auto others = [&](std::uint64_t at) {
+        const auto other = machine.devices.attach(fake::device({mmio_at(at, 0x1000)}), {.name = "other"});
+        return other ? ErrorCode::kIo : other.error().code();
+      };
+      machine.hooks.in_take = [&]() -> Result<void> {
+        for (const std::uint64_t page : {0ull, 0x1000ull}) {
+          EXPECT_EQ(others(0xd000'2000 + page), ErrorCode::kOverlap);
+          EXPECT_EQ(others(to + page), ErrorCode::kOverlap);
+        }
+        return fails ? fail(ErrorCode::kIo, "the test refuses") : Result<void>();
+      };
+      const auto moved = machine.devices.move_mmio(id, old, MmioAddress(to));
+      machine.hooks.in_take = nullptr;
+      EXPECT_EQ(moved.has_value(), !fails);
+      if (!fails) {
+        ASSERT_TRUE(machine.devices.move_mmio(id, *MmioRange::from_size(MmioAddress(to), 0x2000), old.first()));
+      }
+      EXPECT_EQ(machine.text(), before);
+    }
+  }
+}
+
 TEST_F(AllOrNothingElsewhere, MoveToWhereItCannotBe) {
   const auto old = MmioRange::constant(0xd000'2000, 0xd000'2fff);
   const InstanceId id = attach(machine, fake::device({mmio_at(0xd000'2000, 0x1000)}), "new");

@@ -184,15 +184,37 @@ TEST_F(DoorbellSteps, ServesThemOnTheLoopThatTheDeviceNames) {
 
 class DeviceWithDoorbell final : public Device, public DoorbellSource {
  public:
-  explicit DeviceWithDoorbell(std::shared_ptr<fake::RecordingDevice> registers) : registers_(std::move(registers)) {}
+  explicit DeviceWithDoorbell(std::shared_ptr<fake::RecordingDevice> registers, std::size_t ranges = 1)
+      : registers_(std::move(registers)), ranges_(ranges) {}
   std::string_view type() const noexcept override { return "whole"; }
-  ResourceConstraints constraints() const override { return {MmioConstraint{.size = 0x1000}}; }
+  ResourceConstraints constraints() const override {
+    return ResourceConstraints(ranges_, MmioConstraint{.size = 0x1000});
+  }
   std::shared_ptr<DeviceMmio> mmio() override { return registers_; }
   std::vector<MmioDoorbell> mmio_doorbells(MmioRange range) const override { return {{.address = range.first()}}; }
 
  private:
   std::shared_ptr<fake::RecordingDevice> registers_;
+  const std::size_t ranges_;
 };
+
+TEST_F(DoorbellSteps, RangesThatAreAlikeHaveDoorbellsOfTheirOwn) {
+  const auto registers = std::make_shared<fake::RecordingDevice>();
+  const auto whole = std::make_shared<DeviceWithDoorbell>(registers, 6);
+  const InstanceId id = devices.attach(whole, {.name = "net0"}).value().keep();
+  ASSERT_TRUE(
+      devices.move_mmio(id, MmioRange::constant(0xd000'2000, 0xd000'2fff), MmioAddress(0xd800'0000)).has_value());
+  serve_loop();
+  registers->accesses.clear();
+  for (const std::uint64_t base : {0xd000'0000ull, 0xd000'1000ull, 0xd800'0000ull, 0xd000'3000ull}) {
+    ASSERT_EQ(host.write(MmioAddress(base), Bytes{}), Took::kEvent);
+    serve_loop();
+    ASSERT_EQ(registers->accesses.size(), 1u);
+    EXPECT_EQ(registers->accesses[0].base, base);
+    registers->accesses.clear();
+  }
+  ASSERT_TRUE(devices.detach(id).has_value());
+}
 
 TEST_F(DoorbellSteps, AsksTheDeviceWhereItsFaceSaysNothing) {
   const auto registers = std::make_shared<fake::RecordingDevice>();

@@ -27,6 +27,10 @@ class SystemCore {
   Result<DeviceResources> extend(InstanceId id, const ResourceConstraints& constraints);
   Result<void> give_back(InstanceId id, const Resource& resource);
   Result<void> move(InstanceId id, const Resource& old, const Resource& now);
+  // See Grant.
+  Result<void> begin_move(InstanceId id, const Resource& old, const Resource& now);
+  void finish_move(const Resource& old, const Resource& now);
+  void undo_move(InstanceId id, const Resource& old, const Resource& now);
   void release(InstanceId id);
 
   [[nodiscard]] const SystemSpaces& spaces() const noexcept { return spaces_; }
@@ -59,6 +63,9 @@ class SystemCore {
   void free(const MemorySlotResource& slots);
   void free(const MacAddressResource&) {}
 
+  Result<void> move_any(const Resource& old, const Resource& now, std::string_view owner);
+  // Takes a piece of a PIO or MMIO range that is being moved.
+  Result<void> keep(const Resource& piece, std::string_view owner);
   Result<void> move_one(const PioResource& old, const PioResource& now, std::string_view owner);
   Result<void> move_one(const MmioResource& old, const MmioResource& now, std::string_view owner);
   Result<void> move_one(const BackedMmioResource& old, const BackedMmioResource& now, std::string_view owner);
