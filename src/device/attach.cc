@@ -177,8 +177,11 @@ Result<void> ManagerCore::register_ranges(const Belongings& belongings) const {
 }
 
 void ManagerCore::settle(Belongings belongings) {
-  const Lock lock(mutex_);
-  tree_.settle(belongings.grant.id(), std::move(belongings));
+  {
+    const Lock lock(mutex_);
+    tree_.settle(belongings.grant.id(), std::move(belongings));
+  }
+  detach_dropped();
 }
 
 void ManagerCore::abandon(Belongings belongings, Assigned assigned) {
@@ -187,6 +190,7 @@ void ManagerCore::abandon(Belongings belongings, Assigned assigned) {
     tree_.remove(belongings.grant.id());
   }
   release(std::move(belongings), assigned);
+  detach_dropped();
 }
 
 }  // namespace keel::detail

@@ -3,6 +3,7 @@
 
 // What ManagerCore does to attached devices: detach and move.
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -36,13 +37,55 @@ Result<void> draft_move(IoTransaction& transaction, MmioAddress from, MmioAddres
 
 Result<Detachment> ManagerCore::detach(DeviceTree::Target target, Children children) {
   // A device is never released on a thread that is inside another device, and so may hold that one's lock.
-  const bool inside = in_io_handler();
-  if (inside) KEEL_TRY_VOID(reclaimer_.start());
+  if (in_io_handler()) KEEL_TRY_VOID(reclaimer_.start());
   std::vector<Leaving> leaving;
   {
     const Lock lock(mutex_);
     KEEL_TRY(leaving, tree_.start_detach(target, children));
   }
+  Result<Detachment> gone = take_out(std::move(leaving));
+  detach_dropped();
+  return gone;
+}
+
+void ManagerCore::drop(DeviceTree::Target target) noexcept {
+  {
+    const Lock lock(mutex_);
+    dropped_.push_back(target);
+  }
+  detach_dropped();
+}
+
+void ManagerCore::detach_dropped() noexcept {
+  // One after the other, under the lock: whoever keeps one from leaving ends under the lock too, and then looks here.
+  for (std::size_t i = 0;;) {
+    std::vector<Leaving> leaving;
+    DeviceTree::Target target = {};
+    {
+      const Lock lock(mutex_);
+      if (i >= dropped_.size()) return;
+      if (in_io_handler() && !reclaimer_.start()) return;
+      target = dropped_[i];
+      auto started = tree_.start_detach(target, Children::kRemove);
+      if (!started && started.error().code() != ErrorCode::kNotFound) {
+        ++i;
+        continue;
+      }
+      dropped_.erase(dropped_.begin() + static_cast<std::ptrdiff_t>(i));
+      if (!started) continue;
+      leaving = std::move(*started);
+    }
+    if (take_out(std::move(leaving))) continue;
+    // The bus could not let go of it: at the end of another flow it may.
+    const Lock lock(mutex_);
+    dropped_.insert(dropped_.begin() + static_cast<std::ptrdiff_t>(std::min(i, dropped_.size())), target);
+    ++i;
+  }
+}
+
+// Ends what start_detach() began.
+Result<Detachment> ManagerCore::take_out(std::vector<Leaving> leaving) {
+  const bool inside = in_io_handler();
   Result<Completion> readers = unregister_ranges(leaving);
   {
     const Lock lock(mutex_);
@@ -116,8 +159,11 @@ Result<Completion> ManagerCore::move(InstanceId id, Range<A> range, A to) {
     KEEL_TRY(belongings, tree_.start_move(id, resource_of(range)));
   }
   Result<Completion> moved = now == range ? Completion() : move_owned(belongings, range, now);
-  const Lock lock(mutex_);
-  tree_.settle(id, std::move(belongings));
+  {
+    const Lock lock(mutex_);
+    tree_.settle(id, std::move(belongings));
+  }
+  detach_dropped();
   return moved;
 }
 

@@ -17,8 +17,7 @@ Result<Detachment> DeviceHandle::detach(Children children) {
 }
 
 void DeviceHandle::drop() noexcept {
-  if (const std::shared_ptr<detail::ManagerCore> core = std::exchange(core_, {}).lock())
-    (void)core->detach({id_, serial_}, Children::kRemove);
+  if (const std::shared_ptr<detail::ManagerCore> core = std::exchange(core_, {}).lock()) core->drop({id_, serial_});
 }
 
 }  // namespace keel

@@ -49,6 +49,8 @@ class ManagerCore {
   void abandon(Belongings belongings, Assigned assigned);
 
   [[nodiscard]] Result<Detachment> detach(DeviceTree::Target target, Children children);
+  // Detaches it with its children, now or as soon as it can leave.
+  void drop(DeviceTree::Target target) noexcept;
   template <typename A>
   [[nodiscard]] Result<Completion> move(InstanceId id, Range<A> range, A to);
   void detach_all();
@@ -74,6 +76,9 @@ class ManagerCore {
   [[nodiscard]] Result<Completion> unregister_ranges(const std::vector<Leaving>& leaving) const;
   template <typename A>
   [[nodiscard]] Result<Completion> move_owned(Belongings& belongings, Range<A> old, Range<A> now) const;
+  [[nodiscard]] Result<Detachment> take_out(std::vector<Leaving> leaving);
+  // At the end of every flow: detaches what could not leave before.
+  void detach_dropped() noexcept;
   // Tells the device and gives all back. The node has been removed.
   void release(Belongings belongings, Assigned assigned);
 
@@ -82,7 +87,8 @@ class ManagerCore {
   const MachineHooks hooks_;
   mutable Mutex mutex_;
   DeviceTree tree_ KEEL_GUARDED_BY(mutex_);
-  Reclaimer reclaimer_;  // last: its thread uses all of the above
+  std::vector<DeviceTree::Target> dropped_ KEEL_GUARDED_BY(mutex_);  // and not detached yet
+  Reclaimer reclaimer_;                                              // last: its thread uses all of the above
 };
 
 }  // namespace keel::detail

@@ -24,7 +24,8 @@ enum class Children : std::uint8_t {
 };
 
 // Owns a device's place in the machine: detaches it, with its children, when dropped. Move-only. Speaks of this one
-// attach: once the device was detached in another way it does nothing, whoever has its id then. May outlive the
+// attach: once the device was detached in another way it does nothing, whoever has its id then. Dropped while the
+// device cannot leave (it moves, or a child is coming), it has the device leave when that is over. May outlive the
 // manager.
 class DeviceHandle {
  public:

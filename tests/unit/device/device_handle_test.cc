@@ -40,6 +40,39 @@ TEST(DeviceHandle, DropsABusWithItsChildren) {
   EXPECT_EQ(machine.text(), before);
 }
 
+// What cannot leave at this moment leaves when what keeps it is over.
+TEST(DeviceHandle, DroppedWhileTheDeviceMoves) {
+  Machine machine;
+  const std::string before = machine.text();
+  DeviceHandle handle = handle_of(machine, "a");
+  const PioRange range = machine.devices.resources(handle.id())->pio().front();
+  const InstanceId id = handle.id();
+  machine.hooks.in_take = [&]() -> Result<void> {
+    handle = DeviceHandle();
+    EXPECT_TRUE(machine.devices.find("a"));
+    return {};
+  };
+  EXPECT_TRUE(machine.devices.move_pio(id, range, PioAddress(0x100)));
+  EXPECT_EQ(machine.text(), before);
+}
+
+TEST(DeviceHandle, DroppedWhileAChildComes) {
+  for (const bool comes : {true, false}) {
+    Machine machine;
+    const std::string before = machine.text();
+    DeviceHandle bus = machine.devices.attach(fake::bus(), {.name = "bus"}).value();
+    const auto child = fake::device();
+    child->in_assign = [&](const Assignment&) -> Result<void> {
+      bus = DeviceHandle();
+      return comes ? Result<void>() : fail(ErrorCode::kIo, "the test refuses");
+    };
+    auto attached = machine.devices.attach(child, {.name = "child", .parent = bus.id()});
+    EXPECT_EQ(attached.has_value(), comes);
+    EXPECT_EQ(machine.text(), before);
+    EXPECT_FALSE(attached && attached->detach().has_value());
+  }
+}
+
 TEST(DeviceHandle, DetachRefusesAsTheManagerDoes) {
   Machine machine;
   DeviceHandle bus = machine.devices.attach(fake::bus(), {.name = "bus"}).value();
