@@ -10,6 +10,8 @@ keel_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 keel_cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/keel
 # shellcheck disable=SC2034  # read by those who source this
 readonly program keel_root keel_cache
+# depmod, modprobe, ip and mke2fs are there, and Debian does not have a user look there.
+[[ :$PATH: == *:/usr/sbin:* ]] || export PATH=$PATH:/usr/sbin:/sbin
 
 say() { printf '%s: %s\n' "$program" "$*" >&2; }
 

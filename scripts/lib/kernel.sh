@@ -40,7 +40,8 @@ bzimage_unpack() {
 
 # kernel_package FLAVOUR: the versioned package that linux-image-FLAVOUR depends on.
 kernel_package() {
-  apt-cache depends "linux-image-$1" 2>/dev/null | sed -n 's/^ *Depends: *\(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1
+  LC_ALL=C apt-cache depends "linux-image-$1" 2>/dev/null |
+    sed -n 's/^ *Depends: *\(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1
 }
 
 # kernel_download FLAVOUR DIRECTORY: puts the package there, as DIRECTORY/linux-image-….deb.
