@@ -28,9 +28,7 @@ host_options() { printf '%s\n' -m $(($1 + 1536)); }
 guest_initramfs() {
   local name=$1
   shift
-  packages_require initramfs
-  kernel_fetch cloud-amd64
-  mkdir -p "$keel_root/build/guest"
+  packages_require initramfs && kernel_fetch cloud-amd64 && mkdir -p "$keel_root/build/guest" || return
   guest_initrd=$keel_root/build/guest/$name.cpio
   initramfs_build "$guest_initrd" "$kernel_dir" "$keel_root/scripts/guest/init-$name" "$@"
 }
