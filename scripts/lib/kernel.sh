@@ -79,8 +79,8 @@ kernel_unpack() {
     bzimage_unpack "$directory/vmlinuz" "$directory/vmlinux"
 }
 
-# kernel_build FLAVOUR HOME: makes HOME/VERSION anew and points HOME/current at it, by a rename. In a process of its own,
-# so that whatever ends it takes the half-made tree along.
+# kernel_build FLAVOUR HOME: makes HOME/VERSION anew and points HOME/current at it, both by renames. In a process of its
+# own, so that whatever ends it takes the half-made tree along.
 kernel_build() (
   flavour=$1 home=$2
   umask 022
@@ -92,7 +92,8 @@ kernel_build() (
   version=$(ls "$partial/new/lib/modules") || exit
   # A rename does not replace a directory.
   [[ ! -e $home/$version ]] || mv -T "$home/$version" "$partial/old" || exit
-  mv -T "$partial/new" "$home/$version" && ln -s "$version" "$partial/current" && mv -T "$partial/current" "$home/current"
+  mv -T "$partial/new" "$home/$version" && ln -s "$version" "$partial/current" &&
+    mv -T "$partial/current" "$home/current"
 )
 
 # kernel_fetch FLAVOUR [refresh]: sets kernel_dir and kernel_version. What is cached is used without asking the network,
