@@ -66,11 +66,12 @@ classify_streams() {
 
 # write_session OUT COMMAND…: the directory from which the guest's side learns what to do. Sets outputs.
 write_session() {
-  local out=$1 name
+  local out=$1 name temporary
   shift
-  # It is named on a kernel command line.
-  [[ ! ${TMPDIR:-} =~ [[:space:]\"] ]] || TMPDIR=/tmp
-  session=$(mktemp -d --tmpdir keel.XXXXXXXX)
+  # The session is named on a kernel command line, and from the root. The command keeps TMPDIR as it is.
+  temporary=$(realpath "${TMPDIR:-/tmp}")
+  [[ ! $temporary =~ [[:space:]\"] ]] || temporary=/tmp
+  session=$(mktemp -d "$temporary/keel.XXXXXXXX")
   printf '%s\0' "$@" >"$session/command"
   env -0 >"$session/environment"
   printf '%s\0' "$PWD" >"$session/directory"
