@@ -23,8 +23,8 @@ die() {
   exit "$status"
 }
 
-# print_banner FILE: the comment block a script opens with is its manual; prints it without the licence lines, and without
-# what is said to shellcheck behind it.
+# print_banner FILE: the comment block a script opens with is its manual; prints it without the licence lines, and
+# without what is said to shellcheck behind it.
 print_banner() { awk 'NR > 3 { if (!/^#/ || /^# shellcheck /) exit; sub(/^# ?/, ""); print }' "$1"; }
 
 # is_count TEXT: a positive decimal number that fits the shell's arithmetic.
