@@ -10,6 +10,8 @@ keel_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 keel_cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/keel
 # shellcheck disable=SC2034  # read by those who source this
 readonly program keel_root keel_cache
+# depmod, modprobe, ip and mke2fs are there, and Debian does not have a user look there.
+[[ :$PATH: == *:/usr/sbin:* ]] || export PATH=$PATH:/usr/sbin:/sbin
 
 say() { printf '%s: %s\n' "$program" "$*" >&2; }
 
@@ -21,8 +23,9 @@ die() {
   exit "$status"
 }
 
-# print_banner FILE: the comment block a script opens with is its manual; prints it without the licence lines.
-print_banner() { awk 'NR > 3 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$1"; }
+# print_banner FILE: the comment block a script opens with is its manual; prints it without the licence lines, and
+# without what is said to shellcheck behind it.
+print_banner() { awk 'NR > 3 { if (!/^#/ || /^# shellcheck /) exit; sub(/^# ?/, ""); print }' "$1"; }
 
 # is_count TEXT: a positive decimal number that fits the shell's arithmetic.
 is_count() { [[ $1 =~ ^[1-9][0-9]{0,8}$ ]]; }

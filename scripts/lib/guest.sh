@@ -20,7 +20,7 @@ mebibytes() {
 }
 
 # host_options MIB: prints what with-kvm has to offer for such a guest, as its options. One processor, however many
-# vCPUs the guest has: see -c there.
+# vCPUs the guest has.
 host_options() { printf '%s\n' -m $(($1 + 1536)); }
 
 # guest_initramfs NAME [OPTION…]: makes build/guest/NAME.cpio around scripts/guest/init-NAME, with initramfs_build's
@@ -28,9 +28,7 @@ host_options() { printf '%s\n' -m $(($1 + 1536)); }
 guest_initramfs() {
   local name=$1
   shift
-  packages_require initramfs
-  kernel_fetch cloud-amd64
-  mkdir -p "$keel_root/build/guest"
+  packages_require initramfs && kernel_fetch cloud-amd64 && mkdir -p "$keel_root/build/guest" || return
   guest_initrd=$keel_root/build/guest/$name.cpio
   initramfs_build "$guest_initrd" "$kernel_dir" "$keel_root/scripts/guest/init-$name" "$@"
 }

@@ -40,7 +40,8 @@ bzimage_unpack() {
 
 # kernel_package FLAVOUR: the versioned package that linux-image-FLAVOUR depends on.
 kernel_package() {
-  apt-cache depends "linux-image-$1" 2>/dev/null | sed -n 's/^ *Depends: *\(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1
+  LC_ALL=C apt-cache depends "linux-image-$1" 2>/dev/null |
+    sed -n 's/^ *Depends: *\(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1
 }
 
 # kernel_download FLAVOUR DIRECTORY: puts the package there, as DIRECTORY/linux-image-….deb.
@@ -48,7 +49,7 @@ kernel_download() {
   local flavour=$1 directory=$2 package try
   # The lists may lack or be older than the archive: then a second try after an update.
   for try in 1 2; do
-    package=$(kernel_package "$flavour")
+    package=$(kernel_package "$flavour") || true
     if [[ $package ]]; then
       say "downloading $package"
       # As root apt would change to a user that can't write here, and complain; the download is checked either way.
@@ -61,48 +62,50 @@ kernel_download() {
   die 1 "could not download linux-image-$flavour; is it in your apt sources? As root type: apt-get update"
 }
 
+# Below, each step says what follows from its failure: bash forgets errexit in all that a caller asks about with "if",
+# "&&" or "||", and a half-made tree in the cache would be trusted for ever.
+
 # kernel_unpack DEB DIRECTORY: lays out DIRECTORY as the banner above shows.
 kernel_unpack() {
   local deb=$1 directory=$2 version
-  dpkg-deb -x "$deb" "$directory/package"
+  dpkg-deb -x "$deb" "$directory/package" || return
   version=$(basename "$directory"/package/boot/vmlinuz-*)
   version=${version#vmlinuz-}
-  mv "$directory/package/lib" "$directory/lib"
-  mv "$directory/package/boot/vmlinuz-$version" "$directory/vmlinuz"
-  mv "$directory/package/boot/config-$version" "$directory/config"
-  rm -rf "$directory/package" "$deb"
-  depmod -b "$directory" "$version"
-  bzimage_unpack "$directory/vmlinuz" "$directory/vmlinux"
+  mv "$directory/package/lib" "$directory/lib" &&
+    mv "$directory/package/boot/vmlinuz-$version" "$directory/vmlinuz" &&
+    mv "$directory/package/boot/config-$version" "$directory/config" &&
+    rm -rf "$directory/package" "$deb" &&
+    depmod -b "$directory" "$version" &&
+    bzimage_unpack "$directory/vmlinuz" "$directory/vmlinux"
 }
 
-# kernel_build FLAVOUR HOME: makes HOME/VERSION and points HOME/current at it, both by one rename. In a process of its
+# kernel_build FLAVOUR HOME: makes HOME/VERSION anew and points HOME/current at it, both by renames. In a process of its
 # own, so that whatever ends it takes the half-made tree along.
 kernel_build() (
   flavour=$1 home=$2
-  partial=$(mktemp -d "$home/.partial.XXXXXX")
+  umask 022
+  partial=$(mktemp -d "$home/.partial.XXXXXX") || exit
   trap 'rm -rf "$partial"' EXIT
-  kernel_download "$flavour" "$partial"
+  mkdir "$partial/new" && kernel_download "$flavour" "$partial/new" || exit
   say "unpacking it"
-  kernel_unpack "$partial"/*.deb "$partial"
-  version=$(ls "$partial/lib/modules")
-  chmod 755 "$partial"
-  [[ -e $home/$version ]] || mv -T "$partial" "$home/$version"
-  ln -s "$version" "$home/.current.$$"
-  mv -T "$home/.current.$$" "$home/current"
+  kernel_unpack "$partial"/new/*.deb "$partial/new" || die 1 "could not unpack the kernel's package"
+  version=$(ls "$partial/new/lib/modules") || exit
+  # A rename does not replace a directory.
+  [[ ! -e $home/$version ]] || mv -T "$home/$version" "$partial/old" || exit
+  mv -T "$partial/new" "$home/$version" && ln -s "$version" "$partial/current" &&
+    mv -T "$partial/current" "$home/current"
 )
 
 # kernel_fetch FLAVOUR [refresh]: sets kernel_dir and kernel_version. What is cached is used without asking the network,
 # unless told to refresh. Safe when several run at once: one works, the others wait, and what is seen is complete.
 kernel_fetch() {
-  local flavour=$1 refresh=${2:-} home=$keel_cache/kernel/$1 lock
+  local flavour=$1 refresh=${2:-} home=$keel_cache/kernel/$1 lock status=0
   case $flavour in amd64 | cloud-amd64) ;; *) die 2 "no kernel flavour '$flavour'; there are amd64 and cloud-amd64" ;; esac
   if [[ $refresh || ! -e $home/current/vmlinux ]]; then
-    packages_require kernel
-    mkdir -p "$home"
-    exec {lock}>"$home/lock"
-    flock "$lock"
-    [[ ! $refresh && -e $home/current/vmlinux ]] || kernel_build "$flavour" "$home"
+    packages_require kernel && mkdir -p "$home" && exec {lock}>"$home/lock" && flock "$lock" || return
+    [[ ! $refresh && -e $home/current/vmlinux ]] || kernel_build "$flavour" "$home" || status=$?
     exec {lock}>&-
+    ((status == 0)) || return "$status"
   fi
   # shellcheck disable=SC2034  # the answer
   kernel_version=$(readlink "$home/current") kernel_dir=$home/$(readlink "$home/current")

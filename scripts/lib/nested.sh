@@ -23,26 +23,25 @@ declare -a outputs=()
 machine='' session='' terminal_settings='' outcome=''
 
 # nested_prepare: sets nested_image to the machine's initramfs, making it when there is none for this kernel and these
-# files yet.
+# files yet. Its failure is a status, also where errexit is off.
 nested_prepare() {
-  local guest=$keel_root/scripts/guest home key lock
+  local guest=$keel_root/scripts/guest home key lock status=0
   local -a arguments=(--file "$guest/nested-session:session" --file "$guest/nested-job:job"
     --file "$guest/nested-holder.pl:holder")
   local name
   for name in "${nested_modules[@]}"; do arguments+=(--module "$name"); done
-  if ! command -v qemu-system-x86_64 >/dev/null; then packages_require nested; fi
-  kernel_fetch amd64
+  if ! command -v qemu-system-x86_64 >/dev/null; then packages_require nested || return; fi
+  kernel_fetch amd64 || return
   key=$(printf '%s\n' "${arguments[@]}" | cat - "$guest"/{common.sh,init-nested,nested-*} "$keel_root/scripts/lib/initramfs.sh" |
-    sha256sum | head -c 12)
+    sha256sum | head -c 12) || return
   home=$keel_cache/nested
   nested_image=$home/$kernel_version-$key.cpio
   [[ ! -e $nested_image ]] || return 0
-  packages_require nested
-  mkdir -p "$home"
-  exec {lock}>"$home/lock"
-  flock "$lock"
-  [[ -e $nested_image ]] || initramfs_build "$nested_image" "$kernel_dir" "$guest/init-nested" "${arguments[@]}"
+  packages_require nested && mkdir -p "$home" && exec {lock}>"$home/lock" && flock "$lock" || return
+  [[ -e $nested_image ]] ||
+    initramfs_build "$nested_image" "$kernel_dir" "$guest/init-nested" "${arguments[@]}" || status=$?
   exec {lock}>&-
+  return "$status"
 }
 
 # classify_streams: fills stream_kind. To be called before anything opens files, which would take a closed one's number.
@@ -67,11 +66,12 @@ classify_streams() {
 
 # write_session OUT COMMAND…: the directory from which the guest's side learns what to do. Sets outputs.
 write_session() {
-  local out=$1 name
+  local out=$1 name temporary
   shift
-  # It is named on a kernel command line.
-  [[ ! ${TMPDIR:-} =~ [[:space:]\"] ]] || TMPDIR=/tmp
-  session=$(mktemp -d --tmpdir keel.XXXXXXXX)
+  # The session is named on a kernel command line, and from the root. The command keeps TMPDIR as it is.
+  temporary=$(realpath "${TMPDIR:-/tmp}")
+  [[ ! $temporary =~ [[:space:]\"] ]] || temporary=/tmp
+  session=$(mktemp -d "$temporary/keel.XXXXXXXX")
   printf '%s\0' "$@" >"$session/command"
   env -0 >"$session/environment"
   printf '%s\0' "$PWD" >"$session/directory"

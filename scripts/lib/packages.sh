@@ -8,11 +8,12 @@ declare -rA packages_of=(
   [build]='acpica-tools g++ cmake ninja-build pkg-config libfmt-dev liburcu-dev libgtest-dev libgmock-dev libcli11-dev
            nlohmann-json3-dev liburing-dev libslirp-dev'
   [sanitizers]='clang-19 libclang-rt-19-dev'
-  [lint]='shellcheck clang-format-19'
+  [lint]='shellcheck clang-format-19 git'
   [kernel]='kmod xz-utils zstd lz4 gzip'
   [initramfs]='busybox-static cpio kmod binutils'
-  [disks]='e2fsprogs'
+  [boot]='e2fsprogs iproute2'
   [nested]='qemu-system-x86 busybox-static cpio kmod binutils xz-utils'
+  [scripts]='procps'
   [microvm]='qemu-system-x86'
 )
 
@@ -43,7 +44,7 @@ as_root() {
   fi
 }
 
-# packages_require PURPOSE…: installs what lacks. Says what; when it can't, says what to type, and ends the script.
+# packages_require PURPOSE…: installs what lacks. Says what; when it can't, says what to type, and fails.
 packages_require() {
   local -a missing get
   mapfile -t missing < <(packages_missing "$@")
@@ -53,5 +54,6 @@ packages_require() {
   # The package lists may be absent or older than the archive: then a second try after an update.
   as_root "${get[@]}" install --no-install-recommends "${missing[@]}" >&2 && return
   as_root "${get[@]}" update >&2 && as_root "${get[@]}" install --no-install-recommends "${missing[@]}" >&2 && return
-  die 1 "could not install them; as root type: apt-get install --no-install-recommends ${missing[*]}"
+  say "could not install them; as root type: apt-get install --no-install-recommends ${missing[*]}"
+  return 1
 }

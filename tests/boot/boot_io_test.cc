@@ -196,7 +196,13 @@ std::vector<std::string> with_host(const Folder& folder, const std::string& prep
       "(for try in $(seq 100); do sleep 1; busybox wget -q -O {2}/back {3} 2>/dev/null && break; done\n"
       " echo keel-host-fetched) </dev/null & exec{4}",
       prepare, server, folder.path(), url, words);
-  return {"/usr/bin/unshare", "--net", "--pid", "--kill-child", "--", "/bin/sh", "-c", script};
+  std::vector<std::string> command = {"/usr/bin/unshare", "--net", "--pid", "--kill-child"};
+  // Who is not root may have namespaces only as the root of another one. Root must not: it would lose its rights to
+  // the files of others, as those that an emulated machine sees.
+  if (::geteuid() != 0) command.emplace_back("--map-root-user");
+  for (const std::string& word : {std::string("--"), std::string("/bin/sh"), std::string("-c"), script})
+    command.push_back(word);
+  return command;
 }
 
 TEST(BootIo, FetchesOverUserModeNetworkingBothWays) {

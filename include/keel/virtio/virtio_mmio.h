@@ -34,7 +34,7 @@ class QueueKicks;
 //   (where the device offers it), notification, interrupt status, configuration with generation, shared memory regions.
 // Leaves out: the legacy interface (4.2.4); notification data (not offered).
 // What the guest needs: one 4 KiB window and one interrupt line, told by ACPI (LNRO0005), device tree or command line
-//   (virtio_mmio_description.h). Any interrupt trigger.
+//   (mmio_device_manager.h). Any interrupt trigger.
 //
 // Registers take aligned accesses of 4 bytes (4.2.2.2); others read all ones and write nowhere, and what the
 // specification leaves free reads 0. The configuration space takes any. From any thread.
