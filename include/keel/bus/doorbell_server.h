@@ -18,7 +18,8 @@ template <typename A>
 class Bell;
 }  // namespace detail
 
-// A doorbell that is served, at one place. Dropping it is the undo: from then on writes there exit to the bus. Neither
+// A doorbell that is served, at one place. Dropping it is the undo: from then on writes there exit to the bus. A ring
+// that the loop has not served by then is lost; the device manager drops it when its device has left the bus. Neither
 // waits. Move-only.
 template <typename A>
 class ServedDoorbell {
