@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -316,6 +317,24 @@ TEST_P(DiskFile, OneWriterOrManyReaders) {
   const auto writer = open(file.path()).value();
   EXPECT_EQ(open(file.path(), Access::kReadOnly).error().code(), ErrorCode::kAlreadyExists);
   EXPECT_THAT(refusal(file.path()), AllOf(HasSubstr("this machine already has it"), HasSubstr("for writing")));
+}
+
+// Who has it may be making it longer: nothing is written before the lock is had.
+TEST_P(DiskFile, ARefusedOpenLeavesTheFileAlone) {
+  const TemporaryFile file(pattern(4096));
+  const UniqueFd holder(::open(file.path().c_str(), O_RDWR | O_CLOEXEC));
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  ASSERT_EQ(::fcntl(holder.get(), F_OFD_SETLK, &lock), 0);
+  const UniqueFd changes(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  ASSERT_GE(::inotify_add_watch(changes.get(), file.path().c_str(), IN_MODIFY), 0);
+
+  const auto disk = open(file.path());
+  ASSERT_FALSE(disk.has_value());
+  EXPECT_EQ(disk.error().code(), ErrorCode::kAlreadyExists);
+  std::array<char, 4096> events = {};
+  EXPECT_EQ(::read(changes.get(), events.data(), events.size()), -1) << "the file was written to";
 }
 
 // io_uring may hold the open file for a moment longer than the disk lives; so does a duplicate of its descriptor.
