@@ -238,10 +238,17 @@ TEST_F(VirtioBlockTest, ADriverWithoutFlushHasEveryWriteMadeStable) {
   device_->write_config(spec::kConfigWriteback, Bytes{0});
   EXPECT_EQ(durability(), kStable) << "the driver switched the cache off";
   EXPECT_EQ(config(spec::kConfigWriteback, 1), 0u);
-  activate(0);
+  device_->reset();
   EXPECT_EQ(config(spec::kConfigWriteback, 1), 1u) << "as at the start";
+  activate(0);
   EXPECT_EQ(durability(), kStable) << "without FLUSH the driver cannot ask for it";
+  activate(spec::kFeatureConfigWce);
+  EXPECT_EQ(config(spec::kConfigWriteback, 1), 0u) << "5.2.5.2";
+  EXPECT_EQ(durability(), kStable);
+  device_->write_config(spec::kConfigWriteback, Bytes{1});
+  EXPECT_EQ(durability(), kStable) << "still without a flush";
   activate(spec::kFeatureFlush);
+  EXPECT_EQ(config(spec::kConfigWriteback, 1), 1u);
   EXPECT_EQ(durability(), kCached);
 }
 
