@@ -13,6 +13,7 @@
 #include <cstring>
 #include <utility>
 
+#include "tools/keel-slirp/poll_events.h"
 #include "keel/base/try.h"
 #include "keel/devices/virtio_net_spec.h"
 
@@ -33,26 +34,6 @@ std::chrono::nanoseconds now() {
 
 std::chrono::milliseconds now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now());
-}
-
-short to_poll(int events) {
-  int result = 0;
-  if ((events & SLIRP_POLL_IN) != 0) result |= POLLIN;
-  if ((events & SLIRP_POLL_OUT) != 0) result |= POLLOUT;
-  if ((events & SLIRP_POLL_PRI) != 0) result |= POLLPRI;
-  if ((events & SLIRP_POLL_ERR) != 0) result |= POLLERR;
-  if ((events & SLIRP_POLL_HUP) != 0) result |= POLLHUP;
-  return static_cast<short>(result);
-}
-
-int from_poll(short events) {
-  int result = 0;
-  if ((events & POLLIN) != 0) result |= SLIRP_POLL_IN;
-  if ((events & POLLOUT) != 0) result |= SLIRP_POLL_OUT;
-  if ((events & POLLPRI) != 0) result |= SLIRP_POLL_PRI;
-  if ((events & POLLERR) != 0) result |= SLIRP_POLL_ERR;
-  if ((events & POLLHUP) != 0) result |= SLIRP_POLL_HUP;
-  return result;
 }
 
 }  // namespace
@@ -134,7 +115,7 @@ void SlirpStack::run() {
     ::slirp_pollfds_poll(
         slirp_, ready < 0 ? 1 : 0,
         [](int index, void* self) {
-          return from_poll(static_cast<SlirpStack*>(self)->polled_[static_cast<std::size_t>(index)].revents);
+          return from_poll(static_cast<SlirpStack*>(self)->polled_[static_cast<std::size_t>(index)]);
         },
         this);
     run_timers();
