@@ -102,6 +102,7 @@ Result<void> VirtioBlock::activate(VirtioActivation activation) {
 
 void VirtioBlock::reset() noexcept {
   const Lock lock(mutex_);
+  disk_->abandon();
   while (in_flight_ > 0) {
     disk_->wait();
     for (const BlockCompletion& completion : disk_->completed()) {

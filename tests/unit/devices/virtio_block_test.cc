@@ -300,6 +300,19 @@ TEST_F(VirtioBlockTest, ResetWaitsForTheDiskAndAnswersNothing) {
   EXPECT_EQ(status_of(request(spec::kTypeIn, 0).in(512).in(1)), spec::kStatusOk);
 }
 
+TEST_F(VirtioBlockTest, ResetBeginsNothingThatTheDiskHasNotBegun) {
+  disk_.hold();
+  request(spec::kTypeOut, 1).out(Bytes(512, 9)).in(1).send();
+  device_->notify(0);
+  device_->reset();
+  EXPECT_EQ(disk_.held(), 0u);
+  EXPECT_EQ(disk_.data()[512], 1) << "nobody waits for a write of the driver that has gone";
+  disk_.hold(FakeDisk::Hold::kOff);
+  activate(~0ull);
+  EXPECT_EQ(status_of(request(spec::kTypeOut, 1).out(Bytes(512, 9)).in(1)), spec::kStatusOk);
+  EXPECT_EQ(disk_.data()[512], 9);
+}
+
 TEST_F(VirtioBlockTest, GoingAwayWaitsForTheDisk) {
   disk_.hold();
   request(spec::kTypeOut, 1).out(Bytes(512, 9)).in(1).send();
