@@ -95,10 +95,11 @@ Result<void> measure(int fd, const std::string& path, DiskProperties& properties
 Result<DiskImage> DiskImage::open(const std::string& path, Access access) {
   DiskProperties properties{.access = access};
   KEEL_TRY(UniqueFd fd, open_descriptor(path, access));
-  KEEL_TRY_VOID(measure(fd.get(), path, properties));
   // io_uring would hand back what has to wait for the disk.
   if (::fcntl(fd.get(), F_SETFL, 0) != 0) return std::unexpected(system_error(errno, "disk " + path));
   KEEL_TRY(LockedFile file, LockedFile::lock(std::move(fd), path, access));
+  // Locked, since it writes, and another process's size would not be the disk's.
+  KEEL_TRY_VOID(measure(file.get(), path, properties));
   return DiskImage{.file = std::move(file), .properties = properties};
 }
 

@@ -54,6 +54,7 @@ void DiskOperation::start(const BlockRequest& request, const DiskProperties& dis
   left_ = request.size;
   buffers_.clear();
   next_buffer_ = 0;
+  abandoned_.store(false, std::memory_order_relaxed);
   if (!is_allowed(request, disk)) return fail(Status::kFailed);
   if (moves_data(operation_)) {
     std::uint64_t held = 0;
@@ -70,6 +71,7 @@ void DiskOperation::start(const BlockRequest& request, const DiskProperties& dis
 }
 
 std::optional<DiskStep> DiskOperation::next() {
+  if (phase_ != Phase::kOver && abandoned_.load(std::memory_order_relaxed)) fail(Status::kFailed);
   const bool writes_through = durability_ == BlockRequest::Durability::kStable;
   switch (phase_) {
     case Phase::kTransfer:

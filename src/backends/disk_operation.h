@@ -5,6 +5,7 @@
 
 #include <sys/uio.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -36,6 +37,8 @@ class DiskOperation {
   [[nodiscard]] std::optional<DiskStep> next();
   // What that came to: bytes, or -errno.
   void result(std::int64_t value);
+  // No more steps until the next start(): it fails, unless the last one completed it. From any thread.
+  void abandon() noexcept { abandoned_.store(true, std::memory_order_relaxed); }
 
   [[nodiscard]] BlockCompletion completion() const noexcept { return {.tag = tag_, .status = status_}; }
 
@@ -58,6 +61,7 @@ class DiskOperation {
   std::uint64_t left_ = 0;       // bytes
   std::vector<iovec> buffers_;   // keeps its room from request to request
   std::size_t next_buffer_ = 0;  // those before it are done
+  std::atomic<bool> abandoned_ = false;
 };
 
 }  // namespace keel

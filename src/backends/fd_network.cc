@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <utility>
 
@@ -19,6 +20,9 @@
 
 namespace keel {
 namespace {
+
+// Until a loop that had no room for a descriptor is asked again.
+constexpr std::chrono::milliseconds kRetry(100);
 
 bool would_wait(int error_number) {
   return error_number == EAGAIN || error_number == EWOULDBLOCK || error_number == ENOBUFS;
@@ -56,20 +60,41 @@ FdNetwork::FdNetwork(std::vector<UniqueFd> ports, const NetProperties& propertie
   }
 }
 
+FdNetwork::~FdNetwork() {
+  if (retry_) retry_->drop_and_wait();
+}
+
 void FdNetwork::tell(NetListener& listener, Port& port, std::uint16_t pair) {
   if (port.gone.load()) return listener.link_changed(NetListener::Link::kDown);
   listener.receivable(pair);
 }
 
 Result<void> FdNetwork::start(EventLoop& loop, std::uint64_t /*guest_offloads*/, NetListener& listener) {
+  if (!retry_) {
+    KEEL_TRY(retry_, LoopTimer::create(loop, [this] { listen_again(); }));
+  }
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     Port& port = *ports_[i];
+    port.unheard.store(false);
     const auto pair = static_cast<std::uint16_t>(i);
     port.readable.start(loop, [&listener, &port, pair] { tell(listener, port, pair); });
     port.writable.start(loop, [&listener, pair] { listener.sendable(pair); });
     KEEL_TRY_VOID(port.readable.rearm());
   }
   return {};
+}
+
+// A host may be short of memory, or of watches for this user (epoll(7)), for a moment.
+void FdNetwork::listen(Port& port) {
+  if (port.readable.rearm()) return;
+  port.unheard.store(true);
+  retry_->arm(kRetry);
+}
+
+// On the loop.
+void FdNetwork::listen_again() {
+  for (const auto& port : ports_)
+    if (port->unheard.exchange(false)) listen(*port);
 }
 
 void FdNetwork::stop() noexcept {
@@ -106,8 +131,7 @@ std::size_t FdNetwork::receive(std::uint16_t pair, virtio_net::Header& header, s
     if (count > 0 || (count < 0 && errno == EINTR)) continue;  // no frame in it
     // The end, or an error: a device that was taken away. The loop says so, where no lock of the listener's is held.
     if (count == 0 || !would_wait(errno)) port.gone.store(true);
-    const auto rearmed = port.readable.rearm();
-    check(rearmed.has_value(), "a descriptor that was watched once can be watched again");
+    listen(port);
     return 0;
   }
 }

@@ -4,7 +4,9 @@
 #include "keel/backends/tap.h"
 
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -12,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -68,8 +71,29 @@ Result<UniqueFd> open_queue(const std::string& name, Queues queues, int& error_n
   return fd;
 }
 
+// Asks the interface's driver (linux/ethtool.h); needs no privilege.
+template <typename Answer>
+bool ask_driver(const std::string& name, std::uint32_t command, Answer& answer) {
+  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request = request_for(name, 0);
+  answer.cmd = command;
+  request.ifr_data = reinterpret_cast<char*>(&answer);
+  return socket && ::ioctl(socket.get(), SIOCETHTOOL, &request) == 0;
+}
+
+// The kernel refuses to attach twice only where a tap was made for one queue: of one that was made for several, whoever
+// comes is one queue more, and gets a share of the frames. Its driver counts the queues that are attached as channels.
+bool is_attached(const std::string& name) {
+  ethtool_drvinfo driver = {};
+  ethtool_channels channels = {};
+  return ask_driver(name, ETHTOOL_GDRVINFO, driver) &&
+         std::string_view(static_cast<const char*>(driver.driver)) == "tun" &&
+         ask_driver(name, ETHTOOL_GCHANNELS, channels) && channels.combined_count > 0;
+}
+
 // A tap is made for one queue or for several, and must be opened as it was made.
 Result<std::vector<UniqueFd>> open_queues(const TapOptions& options) {
+  if (is_attached(options.name)) return refusal(EBUSY, options.name);
   std::vector<UniqueFd> queues;
   int error = 0;
   const auto form = options.queue_pairs > 1 ? Queues::kSeveral : Queues::kOne;

@@ -46,6 +46,7 @@ Result<std::unique_ptr<ThreadDisk>> ThreadDisk::create(DiskImage& image) {
 }
 
 ThreadDisk::~ThreadDisk() {
+  abandon();
   {
     const Lock lock(mutex_);
     over_ = true;  // they empty the queue first
@@ -120,6 +121,11 @@ void ThreadDisk::wait() {
   commit();
   const Lock lock(mutex_);
   while (ready_.empty() && under_way_ > 0) work_done_.wait(mutex_);
+}
+
+// The unused are told for nothing: they forget it when they start.
+void ThreadDisk::abandon() {
+  for (const auto& operation : operations_) operation->abandon();
 }
 
 }  // namespace keel

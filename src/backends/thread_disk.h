@@ -35,6 +35,7 @@ class ThreadDisk final : public BlockBackend {
   [[nodiscard]] std::span<const BlockCompletion> completed() override;
   [[nodiscard]] int completion_fd() const noexcept override { return event_.fd(); }
   void wait() override;
+  void abandon() override;
 
  private:
   static constexpr int kThreads = 4;

@@ -59,6 +59,7 @@ Result<std::unique_ptr<UringDisk>> UringDisk::create(DiskImage& image) {
 
 UringDisk::~UringDisk() {
   if (!ring_is_open_) return;
+  abandon();
   while (running_ > 0 || !waiting_.empty()) {
     ready_.clear();
     wait();
@@ -146,6 +147,11 @@ void UringDisk::wait() {
     check(error == 0 || error == -EINTR || error == -EAGAIN, "io_uring waits for what it was given");
     reap();
   }
+}
+
+// The unused are told for nothing: they forget it when they start.
+void UringDisk::abandon() {
+  for (const auto& operation : operations_) operation->abandon();
 }
 
 }  // namespace keel

@@ -34,6 +34,7 @@ class UringDisk final : public BlockBackend {
   [[nodiscard]] std::span<const BlockCompletion> completed() override;
   [[nodiscard]] int completion_fd() const noexcept override { return event_.fd(); }
   void wait() override;
+  void abandon() override;
 
  private:
   static constexpr unsigned kDepth = 128;  // requests in the kernel's hands; its completion queue has twice the room

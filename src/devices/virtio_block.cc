@@ -94,12 +94,15 @@ void VirtioBlock::write_config(std::uint64_t offset, std::span<const std::uint8_
 Result<void> VirtioBlock::activate(VirtioActivation activation) {
   const Lock lock(mutex_);
   features_ = activation.features;
+  // 5.2.5.2
+  if ((features_ & spec::kFeatureFlush) == 0) writeback_.store(0, std::memory_order_relaxed);
   queues_ = std::move(activation.queues);
   return {};
 }
 
 void VirtioBlock::reset() noexcept {
   const Lock lock(mutex_);
+  disk_->abandon();
   while (in_flight_ > 0) {
     disk_->wait();
     for (const BlockCompletion& completion : disk_->completed()) {
@@ -167,7 +170,7 @@ bool VirtioBlock::is_on_disk(std::uint64_t sector, std::uint64_t bytes) const no
 bool VirtioBlock::writes_back() const noexcept {
   const bool flushes = (features_ & spec::kFeatureFlush) != 0;
   const bool chooses = (features_ & spec::kFeatureConfigWce) != 0;
-  return chooses ? writeback_.load(std::memory_order_relaxed) != 0 : flushes;
+  return flushes && (!chooses || writeback_.load(std::memory_order_relaxed) != 0);
 }
 
 VirtioBlock::Verdict VirtioBlock::judge_transfer(Operation operation, std::uint64_t sector,

@@ -24,6 +24,7 @@ class NoDisk final : public BlockBackend {
   [[nodiscard]] std::span<const BlockCompletion> completed() override { return {}; }
   [[nodiscard]] int completion_fd() const noexcept override { return -1; }
   void wait() override {}
+  void abandon() override {}
 
  private:
   const DiskProperties properties_;

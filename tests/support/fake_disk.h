@@ -21,6 +21,7 @@ class FakeDisk final : public BlockBackend {
   struct Request {
     BlockRequest request;
     std::vector<iovec> pieces;
+    bool abandoned = false;
   };
 
   explicit FakeDisk(DiskProperties properties)
@@ -51,6 +52,9 @@ class FakeDisk final : public BlockBackend {
     ++waits_;
     if (ready_.empty()) release();
   }
+  void abandon() override {
+    for (Request& held : held_) held.abandoned = true;
+  }
 
   enum class Hold : std::uint8_t { kOn, kOff };
   // Whether requests are kept back from here on.
@@ -72,8 +76,9 @@ class FakeDisk final : public BlockBackend {
 
  private:
   void carry_out(const Request& held) {
-    ready_.push_back({.tag = held.request.tag, .status = status_});
-    if (status_ != BlockCompletion::Status::kDone) return;
+    const auto status = held.abandoned ? BlockCompletion::Status::kFailed : status_;
+    ready_.push_back({.tag = held.request.tag, .status = status});
+    if (status != BlockCompletion::Status::kDone) return;
     using enum BlockRequest::Operation;
     const BlockRequest& request = held.request;
     const bool moves = request.operation == kRead || request.operation == kWrite;

@@ -4,6 +4,7 @@
 #include "tools/keel-slirp/slirp_stack.h"
 
 #include <arpa/inet.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -13,6 +14,7 @@
 #include <cstring>
 #include <utility>
 
+#include "tools/keel-slirp/poll_events.h"
 #include "keel/base/try.h"
 #include "keel/devices/virtio_net_spec.h"
 
@@ -31,28 +33,13 @@ std::chrono::nanoseconds now() {
   return std::chrono::steady_clock::now().time_since_epoch();
 }
 
+// Takes what a socket takes: a descriptor of this process and a file of the host. None where either has run out.
+UniqueFd take_descriptor() {
+  return UniqueFd(::eventfd(0, EFD_CLOEXEC));
+}
+
 std::chrono::milliseconds now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now());
-}
-
-short to_poll(int events) {
-  int result = 0;
-  if ((events & SLIRP_POLL_IN) != 0) result |= POLLIN;
-  if ((events & SLIRP_POLL_OUT) != 0) result |= POLLOUT;
-  if ((events & SLIRP_POLL_PRI) != 0) result |= POLLPRI;
-  if ((events & SLIRP_POLL_ERR) != 0) result |= POLLERR;
-  if ((events & SLIRP_POLL_HUP) != 0) result |= POLLHUP;
-  return static_cast<short>(result);
-}
-
-int from_poll(short events) {
-  int result = 0;
-  if ((events & POLLIN) != 0) result |= SLIRP_POLL_IN;
-  if ((events & POLLOUT) != 0) result |= SLIRP_POLL_OUT;
-  if ((events & POLLPRI) != 0) result |= SLIRP_POLL_PRI;
-  if ((events & POLLERR) != 0) result |= SLIRP_POLL_ERR;
-  if ((events & POLLHUP) != 0) result |= SLIRP_POLL_HUP;
-  return result;
 }
 
 }  // namespace
@@ -99,6 +86,8 @@ Result<std::unique_ptr<SlirpStack>> SlirpStack::create(int socket, std::span<con
   stack->slirp_ = ::slirp_new(&config, &functions, stack.get());
   if (stack->slirp_ == nullptr) return fail(ErrorCode::kIo, "libslirp does not start");
   for (const HostForward& forward : forwards) KEEL_TRY_VOID(stack->add_forward(forward));
+  stack->find_listeners();
+  stack->spare_ = take_descriptor();
   stack->buffer_.resize(sizeof(spec::Header) + spec::kLargestFrame);
   return stack;
 }
@@ -115,26 +104,55 @@ Result<void> SlirpStack::add_forward(const HostForward& forward) {
   return std::unexpected(system_error(errno, "forward " + to_string(forward)));
 }
 
+void SlirpStack::fill(std::uint32_t& timeout) {
+  const int wanted = POLLIN | (held_.empty() ? 0 : POLLOUT);
+  polled_.assign(1, {.fd = socket_, .events = static_cast<short>(wanted), .revents = 0});
+  ::slirp_pollfds_fill(
+      slirp_, &timeout,
+      [](int fd, int events, void* self) {
+        auto& polled = static_cast<SlirpStack*>(self)->polled_;
+        polled.push_back({.fd = fd, .events = to_poll(events), .revents = 0});
+        return static_cast<int>(polled.size()) - 1;
+      },
+      this);
+}
+
+// There will be no others: only forwards listen, and they stay.
+void SlirpStack::find_listeners() {
+  std::uint32_t timeout = UINT32_MAX;
+  fill(timeout);
+  for (const pollfd& polled : polled_) {
+    int listens = 0;
+    socklen_t size = sizeof(listens);
+    if (::getsockopt(polled.fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0)
+      listeners_.push_back(polled.fd);
+  }
+}
+
+// libslirp leaves a client that it has no descriptor for in its listener's queue, which then is ready for ever.
+void SlirpStack::turn_away() {
+  for (pollfd& polled : polled_) {
+    if (polled.revents == 0 || std::ranges::find(listeners_, polled.fd) == listeners_.end()) continue;
+    if (take_descriptor()) continue;
+    spare_.reset();
+    UniqueFd(::accept4(polled.fd, nullptr, nullptr, SOCK_CLOEXEC)).reset();
+    spare_ = take_descriptor();
+    polled.revents = 0;
+  }
+}
+
 void SlirpStack::run() {
   for (;;) {
-    const int wanted = POLLIN | (held_.empty() ? 0 : POLLOUT);
-    polled_.assign(1, {.fd = socket_, .events = static_cast<short>(wanted), .revents = 0});
     std::uint32_t timeout = UINT32_MAX;
-    ::slirp_pollfds_fill(
-        slirp_, &timeout,
-        [](int fd, int events, void* self) {
-          auto& polled = static_cast<SlirpStack*>(self)->polled_;
-          polled.push_back({.fd = fd, .events = to_poll(events), .revents = 0});
-          return static_cast<int>(polled.size()) - 1;
-        },
-        this);
+    fill(timeout);
     const int ready = ::poll(polled_.data(), polled_.size(), next_timeout(timeout));
     if (ready < 0 && errno != EINTR) return;
     if (held_.empty() || (polled_[0].revents & POLLOUT) != 0) send_held();
+    turn_away();
     ::slirp_pollfds_poll(
         slirp_, ready < 0 ? 1 : 0,
         [](int index, void* self) {
-          return from_poll(static_cast<SlirpStack*>(self)->polled_[static_cast<std::size_t>(index)].revents);
+          return from_poll(static_cast<SlirpStack*>(self)->polled_[static_cast<std::size_t>(index)]);
         },
         this);
     run_timers();

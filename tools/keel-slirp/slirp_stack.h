@@ -19,6 +19,7 @@
 
 #include "keel/backends/user_network.h"
 #include "keel/base/error.h"
+#include "keel/base/unique_fd.h"
 
 namespace keel::slirp {
 
@@ -47,6 +48,9 @@ class SlirpStack {
   explicit SlirpStack(int socket) noexcept : socket_(socket) {}
   [[nodiscard]] static SlirpCb callbacks() noexcept;
   Result<void> add_forward(const HostForward& forward);
+  void fill(std::uint32_t& timeout);
+  void find_listeners();
+  void turn_away();
   [[nodiscard]] int next_timeout(std::uint32_t wanted) const;
   void run_timers();
   // False where there will be no more.
@@ -57,6 +61,8 @@ class SlirpStack {
   const int socket_;
   Slirp* slirp_ = nullptr;
   std::vector<pollfd> polled_;  // the socket first
+  std::vector<int> listeners_;  // libslirp's, of forwarded TCP ports
+  UniqueFd spare_;              // for a client that is turned away
   std::vector<std::unique_ptr<Timer>> timers_;
   std::deque<std::vector<std::uint8_t>> held_;  // messages that the socket had no room for
   std::size_t held_size_ = 0;

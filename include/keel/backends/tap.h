@@ -22,7 +22,8 @@ struct TapOptions {
 // it; it is not made here, and not taken up or down. An interface that goes away takes the guest's link down.
 //
 // Every error says what to type: kInvalidArgument (a name that can be none, an interface that is no
-// tap), kNotFound, kPermissionDenied, kAlreadyExists (somebody has it), kUnsupported (this host has no taps), kIo.
+// tap), kNotFound, kPermissionDenied, kAlreadyExists (somebody has it; of a tap with several queues, where the host
+// says how many are attached: ETHTOOL_GCHANNELS), kUnsupported (this host has no taps), kIo.
 [[nodiscard]] Result<std::unique_ptr<NetBackend>> open_tap(const TapOptions& options);
 
 }  // namespace keel

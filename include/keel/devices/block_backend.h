@@ -61,7 +61,7 @@ struct BlockCompletion {
 // that write to a read-only one, fail as the device's own check would have said.
 class BlockBackend {
  public:
-  virtual ~BlockBackend() = default;  // waits for what is under way
+  virtual ~BlockBackend() = default;  // as abandon(), then waits for what is under way
 
   [[nodiscard]] virtual const DiskProperties& properties() const noexcept = 0;
 
@@ -77,6 +77,10 @@ class BlockBackend {
   // Sleeps until completed() has something to say; at once where nothing is under way. For a device that is being reset
   // or removed, and must know that nobody writes to guest memory any more.
   virtual void wait() = 0;
+  // Nobody wants what was submitted so far: what the host does not have yet is not begun and completes as kFailed, and
+  // what takes it several steps ends with the one under way. Does not wait: completions come as ever, one for each
+  // request. What is submitted after this is served as ever, too.
+  virtual void abandon() = 0;
 };
 
 }  // namespace keel

@@ -32,10 +32,10 @@ namespace keel {
 // What the guest needs: virtio_blk. It sees the data as /dev/vda, and the id in /sys/block/vda/serial.
 //
 // Writes are cached until a flush where the driver negotiated FLUSH; one that did not has every write made stable
-// before it completes (5.2.6.2).
+// before it completes (5.2.6.2), whatever it writes to the cache's mode, which is then 0 from the start (5.2.5.2).
 //
-// Threads: any. Requests start and complete on the loop. reset() waits for the disk: the host must be done with guest
-// memory. Lock order: this device's lock, then those of signals.
+// Threads: any. Requests start and complete on the loop. reset() gives up what the disk has not begun, and waits for
+// the rest: the host must be done with guest memory. Lock order: this device's lock, then those of signals.
 class VirtioBlock final : public VirtioDevice {
  public:
   struct Parts {

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -275,9 +277,50 @@ TEST_P(DiskFile, AReadOnlyDiskRefusesToChange) {
   EXPECT_EQ(file.content(), before);
 }
 
+TEST_P(DiskFile, WhatIsAbandonedFailsAndIsNotBegun) {
+  const std::string before = pattern(1 << 20);
+  const TemporaryFile file(before);
+  const auto disk = open(file.path()).value();
+  std::string data(1 << 20, 'x');
+  std::string read(1 << 20, '?');
+  const std::size_t reads = 128;
+  const std::size_t count = 1000;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::array pieces = {piece_of(i < reads ? read : data, i * 512, 512)};
+    const auto operation = i < reads ? Operation::kRead : Operation::kWrite;
+    disk->submit({.tag = i, .operation = operation, .offset = i * 512, .size = 512, .pieces = pieces});
+  }
+  disk->abandon();
+  for (const auto& [tag, status] : finish(*disk, count)) EXPECT_EQ(status, Status::kFailed) << tag;
+  EXPECT_TRUE(disk->completed().empty());
+  EXPECT_TRUE(file.content() == before);
+  EXPECT_EQ(transfer(*disk, Operation::kWrite, 0, data), Status::kDone) << "what came later is served";
+  EXPECT_TRUE(file.content() == data);
+}
+
+TEST_P(DiskFile, WhatIsAbandonedUnderWayCompletesOnce) {
+  const std::string before = pattern(1 << 20);
+  const TemporaryFile file(before);
+  const auto disk = open(file.path()).value();
+  std::string data(1 << 20, '?');
+  for (int round = 0; round < 20; ++round) {
+    for (std::size_t i = 0; i < 2048; ++i) {
+      const std::array pieces = {piece_of(data, i * 512, 512)};
+      disk->submit({.tag = i, .operation = Operation::kRead, .offset = i * 512, .size = 512, .pieces = pieces});
+    }
+    disk->commit();
+    disk->abandon();
+    EXPECT_EQ(finish(*disk, 2048).size(), 2048u);
+    EXPECT_TRUE(disk->completed().empty());
+  }
+  EXPECT_EQ(transfer(*disk, Operation::kRead, 0, data), Status::kDone);
+  EXPECT_TRUE(data == before);
+}
+
 TEST_P(DiskFile, WhatIsUnderWayEndsBeforeTheDiskDoes) {
   const TemporaryFile file(std::string(1 << 20, '\0'));
-  std::string data = pattern(1 << 20);
+  const std::string expected = pattern(1 << 20);
+  std::string data = expected;
   {
     const auto disk = open(file.path()).value();
     for (std::size_t i = 0; i < 2048; ++i) {
@@ -286,7 +329,13 @@ TEST_P(DiskFile, WhatIsUnderWayEndsBeforeTheDiskDoes) {
     }
     disk->commit();
   }
-  EXPECT_TRUE(file.content() == data);
+  data.assign(data.size(), 'x');  // nobody looks any more
+  const std::string after = file.content();
+  for (std::size_t i = 0; i < after.size(); i += 512) {
+    const auto sector = std::string_view(after).substr(i, 512);
+    EXPECT_TRUE(sector == std::string_view(expected).substr(i, 512) || sector == std::string(512, '\0')) << i;
+  }
+  EXPECT_TRUE(file.content() == after);
 }
 
 TEST_P(DiskFile, WhatCompletedSurvivesTheEndOfTheProcess) {
@@ -316,6 +365,24 @@ TEST_P(DiskFile, OneWriterOrManyReaders) {
   const auto writer = open(file.path()).value();
   EXPECT_EQ(open(file.path(), Access::kReadOnly).error().code(), ErrorCode::kAlreadyExists);
   EXPECT_THAT(refusal(file.path()), AllOf(HasSubstr("this machine already has it"), HasSubstr("for writing")));
+}
+
+// Who has it may be making it longer: nothing is written before the lock is had.
+TEST_P(DiskFile, ARefusedOpenLeavesTheFileAlone) {
+  const TemporaryFile file(pattern(4096));
+  const UniqueFd holder(::open(file.path().c_str(), O_RDWR | O_CLOEXEC));
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  ASSERT_EQ(::fcntl(holder.get(), F_OFD_SETLK, &lock), 0);
+  const UniqueFd changes(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  ASSERT_GE(::inotify_add_watch(changes.get(), file.path().c_str(), IN_MODIFY), 0);
+
+  const auto disk = open(file.path());
+  ASSERT_FALSE(disk.has_value());
+  EXPECT_EQ(disk.error().code(), ErrorCode::kAlreadyExists);
+  std::array<char, 4096> events = {};
+  EXPECT_EQ(::read(changes.get(), events.data(), events.size()), -1) << "the file was written to";
 }
 
 // io_uring may hold the open file for a moment longer than the disk lives; so does a duplicate of its descriptor.

@@ -5,7 +5,9 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -135,6 +137,56 @@ TEST_F(UserNetworkTest, AForwardedPortReachesTheGuest) {
   const auto syn = next([](const Bytes& frame) { return frame.size() >= 54 && frame[23] == 6; });
   ASSERT_TRUE(syn.has_value());
   EXPECT_EQ((*syn)[36] << 8 | (*syn)[37], 80) << "the guest's port";
+}
+
+// On this machine, and free a moment ago.
+sockaddr_in free_port() {
+  const UniqueFd probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(::bind(probe.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(::getsockname(probe.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+  return address;
+}
+
+UniqueFd client_of(const sockaddr_in& address) {
+  UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  return client;
+}
+
+// The lowest descriptor that it could open next.
+rlim_t descriptors_of(pid_t process) {
+  const std::string folder = "/proc/" + std::to_string(process) + "/fd/";
+  rlim_t next = 0;
+  while (std::filesystem::is_symlink(folder + std::to_string(next))) ++next;
+  return next;
+}
+
+// It would wait in a queue that nobody empties, and keep a processor busy.
+TEST_F(UserNetworkTest, AClientThatThereIsNoDescriptorForIsTurnedAway) {
+  const sockaddr_in address = free_port();
+  start({.forwards = {{.host_port = ::ntohs(address.sin_port), .guest_port = 80}}, .program = {}});
+  send(arp_request());
+  ASSERT_TRUE(next(is_arp_reply).has_value());
+  const pid_t child = children().back();
+  rlimit before = {};
+  ASSERT_EQ(::prlimit(child, RLIMIT_NOFILE, nullptr, &before), 0);
+  const rlimit none_left = {.rlim_cur = descriptors_of(child), .rlim_max = before.rlim_max};
+  ASSERT_EQ(::prlimit(child, RLIMIT_NOFILE, &none_left, nullptr), 0);
+  for (int round = 0; round < 3; ++round) {
+    const UniqueFd client = client_of(address);
+    pollfd end = {.fd = client.get(), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(::poll(&end, 1, 5000), 1) << "it is left waiting";
+    char byte = 0;
+    EXPECT_LE(::recv(client.get(), &byte, 1, MSG_DONTWAIT), 0);
+  }
+
+  ASSERT_EQ(::prlimit(child, RLIMIT_NOFILE, &before, nullptr), 0);
+  const UniqueFd client = client_of(address);
+  EXPECT_TRUE(next([](const Bytes& frame) { return frame.size() >= 54 && frame[23] == 6; }).has_value());
 }
 
 TEST_F(UserNetworkTest, NonsenseFramesDoNoHarm) {

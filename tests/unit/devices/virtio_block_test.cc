@@ -238,10 +238,17 @@ TEST_F(VirtioBlockTest, ADriverWithoutFlushHasEveryWriteMadeStable) {
   device_->write_config(spec::kConfigWriteback, Bytes{0});
   EXPECT_EQ(durability(), kStable) << "the driver switched the cache off";
   EXPECT_EQ(config(spec::kConfigWriteback, 1), 0u);
-  activate(0);
+  device_->reset();
   EXPECT_EQ(config(spec::kConfigWriteback, 1), 1u) << "as at the start";
+  activate(0);
   EXPECT_EQ(durability(), kStable) << "without FLUSH the driver cannot ask for it";
+  activate(spec::kFeatureConfigWce);
+  EXPECT_EQ(config(spec::kConfigWriteback, 1), 0u) << "5.2.5.2";
+  EXPECT_EQ(durability(), kStable);
+  device_->write_config(spec::kConfigWriteback, Bytes{1});
+  EXPECT_EQ(durability(), kStable) << "still without a flush";
   activate(spec::kFeatureFlush);
+  EXPECT_EQ(config(spec::kConfigWriteback, 1), 1u);
   EXPECT_EQ(durability(), kCached);
 }
 
@@ -291,6 +298,19 @@ TEST_F(VirtioBlockTest, ResetWaitsForTheDiskAndAnswersNothing) {
   disk_.hold(FakeDisk::Hold::kOff);
   activate(~0ull);
   EXPECT_EQ(status_of(request(spec::kTypeIn, 0).in(512).in(1)), spec::kStatusOk);
+}
+
+TEST_F(VirtioBlockTest, ResetBeginsNothingThatTheDiskHasNotBegun) {
+  disk_.hold();
+  request(spec::kTypeOut, 1).out(Bytes(512, 9)).in(1).send();
+  device_->notify(0);
+  device_->reset();
+  EXPECT_EQ(disk_.held(), 0u);
+  EXPECT_EQ(disk_.data()[512], 1) << "nobody waits for a write of the driver that has gone";
+  disk_.hold(FakeDisk::Hold::kOff);
+  activate(~0ull);
+  EXPECT_EQ(status_of(request(spec::kTypeOut, 1).out(Bytes(512, 9)).in(1)), spec::kStatusOk);
+  EXPECT_EQ(disk_.data()[512], 9);
 }
 
 TEST_F(VirtioBlockTest, GoingAwayWaitsForTheDisk) {
