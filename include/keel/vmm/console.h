@@ -41,8 +41,8 @@ struct ConsoleResult {
   int signal_number = 0;
 };
 
-// Status of a process that ran one machine with a console: 128 + the signal's number where that ended it. A machine that
-// came to its end by itself before the signal could end it says how.
+// Status of a process that ran one machine with a console: 128 + the signal's number where that ended it. A machine
+// that came to its end by itself before the signal could end it says how.
 [[nodiscard]] constexpr int exit_status(EndReason reason, const ConsoleResult& console) noexcept {
   if (reason == EndReason::kStopped && console.signal_number != 0) return 128 + console.signal_number;
   return exit_status(reason);
