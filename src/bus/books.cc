@@ -10,6 +10,7 @@
 #include <functional>
 #include <unordered_map>
 
+#include "src/bus/access_count.h"
 #include "keel/base/check.h"
 
 namespace keel::detail {
@@ -18,12 +19,17 @@ namespace {
 
 constexpr Column kColumns[] = {Column::kReads, Column::kWrites, Column::kReadTicks, Column::kWriteTicks};
 
-Traffic traffic(const Book& book, std::uint32_t line, double nanoseconds_per_tick) {
-  const auto totals = [&](Column count, Column ticks) {
-    const auto time = std::llround(static_cast<double>(book.counter(line, ticks).load()) * nanoseconds_per_tick);
-    return AccessTotals{book.counter(line, count).load(), std::chrono::nanoseconds(time)};
+Traffic traffic(const LineTally& line, double nanoseconds_per_tick) {
+  const auto totals = [&](const Tally& tally) {
+    const auto time = std::llround(static_cast<double>(tally.ticks) * nanoseconds_per_tick);
+    return AccessTotals{tally.count, std::chrono::nanoseconds(time)};
   };
-  return {totals(Column::kReads, Column::kReadTicks), totals(Column::kWrites, Column::kWriteTicks)};
+  return {totals(line.reads), totals(line.writes)};
+}
+
+void add(Tally& sum, const Tally& more) {
+  sum.count += more.count;
+  sum.ticks += more.ticks;
 }
 
 template <typename A>
@@ -52,6 +58,16 @@ Book::~Book() {
   munmap(cells_, kBytes);
 }
 
+LineTally Book::tally(std::uint32_t line) const noexcept {
+  const auto tally = [&](Column accesses, Column ticks) {
+    const std::uint64_t count = AccessCount::of(counter(line, accesses).load());
+    const std::uint64_t stood_for = std::max(AccessCount::stood_for(count), std::uint64_t{1});
+    const double scale = static_cast<double>(count) / static_cast<double>(stood_for);
+    return Tally{count, static_cast<std::uint64_t>(static_cast<double>(counter(line, ticks).load()) * scale)};
+  };
+  return {tally(Column::kReads, Column::kReadTicks), tally(Column::kWrites, Column::kWriteTicks)};
+}
+
 Book& Books::open_book() {
   auto book = std::make_unique<Book>();
   const Lock lock(mutex_);
@@ -61,15 +77,14 @@ Book& Books::open_book() {
 void Books::close_book(Book& book) noexcept {
   std::unique_ptr<Book> closed;
   const Lock lock(mutex_);
-  for (std::uint32_t line = 0; line < lines_; ++line) {
-    for (const Column column : kColumns) {
-      const std::uint64_t counted = book.counter(line, column).load();
-      if (counted != 0) ended_.counter(line, column).add(counted);
-    }
+  for (std::uint32_t line = 0; line < ended_.size(); ++line) {
+    const LineTally counted = book.tally(line);
+    add(ended_[line].reads, counted.reads);
+    add(ended_[line].writes, counted.writes);
   }
-  ended_.pio_unclaimed.add(book.pio_unclaimed);
-  ended_.mmio_unclaimed.add(book.mmio_unclaimed);
-  ended_.too_deep.add(book.too_deep.load());
+  ended_strays_.pio_unclaimed.add(book.pio_unclaimed);
+  ended_strays_.mmio_unclaimed.add(book.mmio_unclaimed);
+  ended_strays_.too_deep.add(book.too_deep.load());
   const auto it = std::ranges::find(books_, &book, &std::unique_ptr<Book>::get);
   closed = std::move(*it);
   books_.erase(it);
@@ -92,28 +107,26 @@ Result<std::uint32_t> Books::open_line() {
     free_lines_.pop_back();
     return line;
   }
-  if (lines_ == Book::kLines) {
-    return fail(ErrorCode::kExhausted, "the buses hold {} ranges, which is all they can; remove some", lines_);
+  const std::size_t lines = ended_.size();
+  if (lines == Book::kLines) {
+    return fail(ErrorCode::kExhausted, "the buses hold {} ranges, which is all they can; remove some", lines);
   }
-  if (free_lines_.capacity() == lines_) free_lines_.reserve(2 * std::size_t{lines_} + 64);  // closing never allocates
-  return lines_++;
+  if (free_lines_.capacity() == lines) free_lines_.reserve(2 * lines + 64);  // closing never allocates
+  ended_.emplace_back();
+  return static_cast<std::uint32_t>(lines);
 }
 
 // What all threads counted on the line, which is then clean for its next range.
 Traffic Books::take_line(std::uint32_t line) {
   const double scale = scale_.nanoseconds_per_tick();
-  Traffic total = traffic(ended_, line, scale);
-  const auto clear = [line](const Book& book) {
+  Traffic total = traffic(std::exchange(ended_[line], {}), scale);
+  for (const auto& book : books_) {
+    total += traffic(book->tally(line), scale);
     for (const Column column : kColumns) {
-      OwnedCounter& counter = book.counter(line, column);
+      OwnedCounter& counter = book->counter(line, column);
       if (counter.load() != 0) counter.store(0);  // leaves untouched pages untouched
     }
-  };
-  for (const auto& book : books_) {
-    total += traffic(*book, line, scale);
-    clear(*book);
   }
-  clear(ended_);
   free_lines_.push_back(line);
   return total;
 }
@@ -147,27 +160,26 @@ template void Books::close_line(std::uint32_t, MmioRange, std::string);
 
 template <typename A>
 void Books::fill(BusLedger<A>& bus, std::vector<OpenLine<A>> lines, const Removed<A>& removed,
-                 UnclaimedTable Book::* unclaimed) const {
+                 UnclaimedTable Strays::* unclaimed) const {
   const double scale = scale_.nanoseconds_per_tick();
-  std::vector<const Book*> books{&ended_};
-  for (const auto& book : books_) books.push_back(book.get());
-
   for (OpenLine<A>& line : lines) {
     RangeLedger<A>& range =
         bus.ranges.emplace_back(line.range, std::move(line.owner), Traffic{}, std::vector<ThreadTraffic>{});
-    for (std::size_t thread = 0; thread < books.size(); ++thread) {
-      const Traffic share = traffic(*books[thread], line.line, scale);
-      if (share.reads.count + share.writes.count == 0) continue;
+    const auto add_share = [&](std::size_t thread, const LineTally& tally) {
+      if (tally.reads.count + tally.writes.count == 0) return;
+      const Traffic share = traffic(tally, scale);
       range.traffic += share;
       range.by_thread.push_back({thread, share});
-    }
+    };
+    add_share(0, ended_[line.line]);
+    for (std::size_t i = 0; i < books_.size(); ++i) add_share(i + 1, books_[i]->tally(line.line));
   }
   bus.removed.assign(removed.latest.begin(), removed.latest.end());
   bus.removed_earlier = removed.earlier;
 
   std::unordered_map<std::uint64_t, UnclaimedAddress<A>> by_address;
-  for (const Book* book : books) {
-    const UnclaimedTable& table = book->*unclaimed;
+  const auto add_strays = [&](const Strays& strays) {
+    const UnclaimedTable& table = strays.*unclaimed;
     bus.unclaimed_reads += table.total(Direction::kRead);
     bus.unclaimed_writes += table.total(Direction::kWrite);
     table.for_each([&](std::uint64_t address, std::uint64_t reads, std::uint64_t writes) {
@@ -176,7 +188,9 @@ void Books::fill(BusLedger<A>& bus, std::vector<OpenLine<A>> lines, const Remove
       entry.reads += reads;
       entry.writes += writes;
     });
-  }
+  };
+  add_strays(ended_strays_);
+  for (const auto& book : books_) add_strays(*book);
   for (const auto& [address, entry] : by_address) bus.unclaimed.push_back(entry);
   busiest_first(bus.unclaimed);
 }
@@ -185,7 +199,7 @@ IoLedger Books::picture(std::vector<OpenLine<PioAddress>> pio, std::vector<OpenL
   IoLedger ledger;
   const Lock lock(mutex_);
   ledger.threads.emplace_back("ended threads");
-  ledger.too_deep = ended_.too_deep.load();
+  ledger.too_deep = ended_strays_.too_deep.load();
   for (const auto& book : books_) {
     ledger.threads.push_back(book->name);
     ledger.too_deep += book->too_deep.load();

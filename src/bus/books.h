@@ -25,11 +25,28 @@ namespace keel::detail {
 // What a thread counts of one range.
 enum class Column : std::uint32_t { kReads, kWrites, kReadTicks, kWriteTicks };
 
+// Accesses, and the ticks that they took.
+struct Tally {
+  std::uint64_t count = 0;
+  std::uint64_t ticks = 0;
+};
+struct LineTally {
+  Tally reads;
+  Tally writes;
+};
+
+// What a thread counted of no range.
+struct Strays {
+  UnclaimedTable pio_unclaimed;
+  UnclaimedTable mmio_unclaimed;
+  OwnedCounter too_deep;
+};
+
 // One thread's counters of one manager: a line of four for each registered range, shared with nobody. The lines are
 // reserved address space that takes memory where it is touched, so that a new range needs nothing from the threads.
 // They lie in blocks of 64, column by column, so that a machine with few ranges touches one page, and one with many
 // only the columns it uses.
-class Book {
+class Book : public Strays {
  public:
   static constexpr std::uint32_t kLines = 1u << 16;
 
@@ -49,10 +66,9 @@ class Book {
   [[nodiscard]] OwnedCounter& counter(std::uint32_t line, Column column) const noexcept {
     return at(cells_, cell_of(line), column);
   }
+  // What was counted, the time scaled to the number of accesses.
+  [[nodiscard]] LineTally tally(std::uint32_t line) const noexcept;
 
-  UnclaimedTable pio_unclaimed;
-  UnclaimedTable mmio_unclaimed;
-  OwnedCounter too_deep;
   std::string name;  // guarded by Books
 
  private:
@@ -112,14 +128,15 @@ class Books {
   Traffic take_line(std::uint32_t line) KEEL_REQUIRES(mutex_);
   template <typename A>
   void fill(BusLedger<A>& bus, std::vector<OpenLine<A>> lines, const Removed<A>& removed,
-            UnclaimedTable Book::* unclaimed) const KEEL_REQUIRES(mutex_);
+            UnclaimedTable Strays::* unclaimed) const KEEL_REQUIRES(mutex_);
 
   const TickScale scale_;
   std::atomic<bool> retired_ = false;
   mutable Mutex mutex_;
   std::vector<std::unique_ptr<Book>> books_ KEEL_GUARDED_BY(mutex_);
-  Book ended_ KEEL_GUARDED_BY(mutex_);
-  std::uint32_t lines_ KEEL_GUARDED_BY(mutex_) = 0;  // numbers given out so far
+  // Of the threads that ended; a line for each number given out so far.
+  std::vector<LineTally> ended_ KEEL_GUARDED_BY(mutex_);
+  Strays ended_strays_ KEEL_GUARDED_BY(mutex_);
   std::vector<std::uint32_t> free_lines_ KEEL_GUARDED_BY(mutex_);
   Removed<PioAddress> removed_pio_ KEEL_GUARDED_BY(mutex_);
   Removed<MmioAddress> removed_mmio_ KEEL_GUARDED_BY(mutex_);

@@ -2,13 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 // The way of an access (keel/bus/io_manager.h). Nothing here waits, allocates, throws, takes a lock or writes a cache
-// line that another thread reads; the first access of a thread alone goes through ThreadReady.
+// line that another thread's access writes; the first access of a thread alone goes through ThreadReady. The one shared
+// word that an access may ever write is liburcu's: the first access to end while somebody sleeps until all that were
+// under way are over wakes him.
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <span>
 
+#include "src/bus/access_count.h"
 #include "src/bus/io_manager_core.h"
 #include "src/bus/rcu_reader.h"
 #include "src/bus/thread_books.h"
@@ -31,6 +34,7 @@ struct PioRead {
   using A = PioAddress;
   using Data = std::span<std::uint8_t>;
   static constexpr Direction kDirection = Direction::kRead;
+  static constexpr Column kCount = Column::kReads, kTicks = Column::kReadTicks;
   static void call(const void* target, PioAddress base, std::uint64_t offset, Data data) {
     device_at<DevicePio>(target)->pio_read(base, static_cast<std::uint16_t>(offset), data);
   }
@@ -39,6 +43,7 @@ struct PioWrite {
   using A = PioAddress;
   using Data = std::span<const std::uint8_t>;
   static constexpr Direction kDirection = Direction::kWrite;
+  static constexpr Column kCount = Column::kWrites, kTicks = Column::kWriteTicks;
   static void call(const void* target, PioAddress base, std::uint64_t offset, Data data) {
     device_at<DevicePio>(target)->pio_write(base, static_cast<std::uint16_t>(offset), data);
   }
@@ -47,6 +52,7 @@ struct MmioRead {
   using A = MmioAddress;
   using Data = std::span<std::uint8_t>;
   static constexpr Direction kDirection = Direction::kRead;
+  static constexpr Column kCount = Column::kReads, kTicks = Column::kReadTicks;
   static void call(const void* target, MmioAddress base, std::uint64_t offset, Data data) {
     device_at<DeviceMmio>(target)->mmio_read(base, offset, data);
   }
@@ -55,6 +61,7 @@ struct MmioWrite {
   using A = MmioAddress;
   using Data = std::span<const std::uint8_t>;
   static constexpr Direction kDirection = Direction::kWrite;
+  static constexpr Column kCount = Column::kWrites, kTicks = Column::kWriteTicks;
   static void call(const void* target, MmioAddress base, std::uint64_t offset, Data data) {
     device_at<DeviceMmio>(target)->mmio_write(base, offset, data);
   }
@@ -68,38 +75,38 @@ template <typename Access>
     return snapshot.mmio;
 }
 
+// `offset` is that of the access in the range; an address past the range's first is known to be no more.
 template <typename Access>
-[[gnu::always_inline]] inline void call(const Route& route, std::uint64_t address,
+[[gnu::always_inline]] inline void call(const Route& route, std::uint64_t address, std::uint64_t offset,
                                         typename Access::Data data) noexcept {
   using A = typename Access::A;
-  Access::call(route.target, A(static_cast<typename A::Value>(route.first)), address - route.first, data);
+  Access::call(route.target, A(static_cast<typename A::Value>(address - offset)), offset, data);
 }
 
-// The first accesses are all timed, then every 256th, which stands for 256.
-constexpr std::uint64_t kTimedAtFirst = 16;
-constexpr unsigned kTimedShift = 8;
-
 template <typename Access>
-[[gnu::noinline]] void timed_call(const Route& route, const ThreadView& view, std::uint64_t nth, std::uint64_t address,
+[[gnu::noinline]] void timed_call(const Route& route, const ThreadView& view, std::uint64_t address,
                                   typename Access::Data data) noexcept {
-  constexpr Column kTicks = Access::kDirection == Direction::kRead ? Column::kReadTicks : Column::kWriteTicks;
-  OwnedCounter& sum = Book::at(view.cells, route.cell, kTicks);
+  OwnedCounter& counter = Book::at(view.cells, route.cell, Access::kCount);
+  const std::uint64_t kept = counter.load();
+  counter.store(AccessCount::kept(AccessCount::of(kept) + 1));
+  OwnedCounter& sum = Book::at(view.cells, route.cell, Access::kTicks);
   const std::uint64_t start = ticks();
-  call<Access>(route, address, data);
-  const std::uint64_t spent = ticks() - start;
-  sum.add(nth < kTimedAtFirst ? spent : spent << kTimedShift);
+  call<Access>(route, address, address - route.first, data);
+  sum.add((ticks() - start) * AccessCount::weight(kept));
 }
 
 template <typename Access>
-[[gnu::always_inline]] inline Dispatch claimed(const Route& route, const ThreadView& view, std::uint64_t address,
-                                               typename Access::Data data) noexcept {
-  constexpr Column kCount = Access::kDirection == Direction::kRead ? Column::kReads : Column::kWrites;
-  const std::uint64_t nth = Book::at(view.cells, route.cell, kCount).add(1);
-  if (nth < kTimedAtFirst || (nth & ((1u << kTimedShift) - 1)) == 0) [[unlikely]]
-    timed_call<Access>(route, view, nth, address, data);
-  else
-    call<Access>(route, address, data);
-  return Dispatch::kClaimed;
+[[gnu::always_inline]] inline void claimed(const Route& route, const ThreadView& view, std::uint64_t address,
+                                           typename Access::Data data) noexcept {
+  const std::uint64_t offset = address - route.first;
+  OwnedCounter& counter = Book::at(view.cells, route.cell, Access::kCount);
+  const std::uint64_t kept = counter.load();
+  if (AccessCount::next_is_timed(kept)) [[unlikely]] {
+    timed_call<Access>(route, view, address, data);
+  } else {
+    counter.store(kept + 1);
+    call<Access>(route, address, offset, data);
+  }
 }
 
 // What nobody answers, by the sizes a vCPU uses without a call.
@@ -124,21 +131,12 @@ Dispatch unclaimed(const ThreadView& view, std::uint64_t address, typename Acces
 
 // Where the first candidate does not hold the access: a fork, everything, or nobody.
 template <typename Access>
-[[gnu::noinline]] Dispatch serve_further(const Route& candidate, const ThreadView& view, std::uint64_t address,
-                                         typename Access::Data data) noexcept {
+[[gnu::always_inline]] inline Dispatch serve_further(const Route& candidate, const ThreadView& view,
+                                                     std::uint64_t address, typename Access::Data data) noexcept {
   const Route& route = resolve(candidate, address);
-  if (route.claims(address, data.size())) return claimed<Access>(route, view, address, data);
-  return unclaimed<Access>(view, address, data);
-}
-
-// Inside a read-side section: finds, counts, calls.
-template <typename Access>
-[[gnu::always_inline]] inline Dispatch serve(const Snapshot& snapshot, const ThreadView& view, std::uint64_t address,
-                                             typename Access::Data data) noexcept {
-  const Route& route = index_for<Access>(snapshot).candidate(address);
-  if (!route.holds(address, data.size())) [[unlikely]]
-    return serve_further<Access>(route, view, address, data);
-  return claimed<Access>(route, view, address, data);
+  if (!route.claims(address, data.size())) return unclaimed<Access>(view, address, data);
+  claimed<Access>(route, view, address, data);
+  return Dispatch::kClaimed;
 }
 
 }  // namespace
@@ -156,7 +154,8 @@ struct IoDispatch {
       return unclaimed<Access>(view, address, data);
     }
     rcu::read_lock();
-    const Dispatch result = serve<Access>(*core.current(), view, address, data);
+    const Route& route = index_for<Access>(*core.current()).candidate(address);
+    const Dispatch result = serve_further<Access>(route, view, address, data);
     rcu::read_unlock();
     return result;
   }
@@ -174,9 +173,20 @@ struct IoDispatch {
     rcu::read_lock();
     const Route& route = resolve(index_for<Access>(*core.current()).candidate(address.value()), address.value());
     Dispatch result = Dispatch::kUnclaimed;
-    if (route.target == target && route.claims(address.value(), data.size()))
-      result = claimed<Access>(route, ready.view(), address.value(), data);
+    if (route.target == target && route.claims(address.value(), data.size())) {
+      claimed<Access>(route, ready.view(), address.value(), data);
+      result = Dispatch::kClaimed;
+    }
     rcu::read_unlock();
+    return result;
+  }
+
+  // The end of an access inside the inlined reader.
+  template <typename Access>
+  [[gnu::noinline]] static Dispatch further(const Route& candidate, std::uint64_t address,
+                                            typename Access::Data data) noexcept {
+    const Dispatch result = serve_further<Access>(candidate, thread_view, address, data);
+    rcu::unlock_outermost();
     return result;
   }
 
@@ -186,9 +196,12 @@ struct IoDispatch {
     const IoManagerCore& core = *manager.core_;
     if (thread_view.books != core.books().get() || !rcu::lock_outermost()) [[unlikely]]
       return slow<Access>(core, address.value(), data);
-    const Dispatch result = serve<Access>(*core.current(), thread_view, address.value(), data);
+    const Route& route = index_for<Access>(*core.current()).candidate(address.value());
+    if (!route.holds(address.value(), data.size())) [[unlikely]]
+      return further<Access>(route, address.value(), data);
+    claimed<Access>(route, thread_view, address.value(), data);
     rcu::unlock_outermost();
-    return result;
+    return Dispatch::kClaimed;
   }
 };
 

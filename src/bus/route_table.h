@@ -29,10 +29,12 @@ struct alignas(32) Route {
   // Of a range, or everything.
   [[nodiscard]] std::uint64_t last() const noexcept { return first + (length - 1); }
 
-  // Every one of `size` bytes at `address` is in the range. Size 0 wraps, and is in none.
+  // Every one of `size` bytes at `address` is in the range. What wraps is in none: an address below, size 0, and bytes
+  // past the last of all addresses.
   [[nodiscard]] bool holds(std::uint64_t address, std::size_t size) const noexcept {
     const std::uint64_t offset = address - first;
-    return offset < length && size - 1 < length - offset;
+    const std::uint64_t last_offset = offset + (size - 1);
+    return offset <= last_offset && last_offset < length;
   }
   // The same, also for a range of all 2^64 addresses, whose length no number says.
   [[nodiscard]] bool claims(std::uint64_t address, std::size_t size) const noexcept {
@@ -80,8 +82,9 @@ struct BusIndex {
 
   [[nodiscard]] const Route& candidate(std::uint64_t address) const noexcept {
     if (segments == nullptr) return whole.candidate(address);
-    std::size_t segment = 0;
-    for (const std::uint64_t start : starts) segment += address >= start ? 1u : 0u;
+    static_assert(kSegments == 4);  // written out, as a loop of three is not always unrolled
+    const std::size_t segment =
+        std::size_t{address >= starts[0]} + std::size_t{address >= starts[1]} + std::size_t{address >= starts[2]};
     return segments[segment].candidate(address);
   }
 };

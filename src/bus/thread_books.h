@@ -17,7 +17,8 @@ struct ThreadView {
   OwnedCounter* cells = nullptr;
   Book* book = nullptr;
 };
-extern constinit thread_local ThreadView thread_view;
+// Hidden, so that an access in an executable finds it at a fixed place in the thread's own block.
+[[gnu::visibility("hidden")]] extern constinit thread_local ThreadView thread_view;
 
 class ThreadBooks;
 

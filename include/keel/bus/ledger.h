@@ -16,8 +16,8 @@ namespace keel {
 // The ledger of a machine's accesses: plain values, a picture taken while it runs (IoManager::ledger). Counts are
 // exact once the threads that dispatch are at rest; a picture taken meanwhile may miss the access under way.
 
-// How often, and how long inside the device. Time is measured for each of the first 16 accesses of a range by a thread
-// in a direction and for every 256th after, and scaled to the count.
+// How often, and how long inside the device. Of a thread's accesses to a range in one direction the first 16 are timed,
+// the 32nd, 64th, 128th and 256th, and every 256th after; the time of all is scaled from theirs.
 struct AccessTotals {
   std::uint64_t count = 0;
   std::chrono::nanoseconds time{};

@@ -66,19 +66,27 @@ TEST_F(Ledger, MeasuresTimeInsideTheDevice) {
   EXPECT_EQ(ledger.pio.ranges[0].traffic.reads.time, milliseconds(0));
 }
 
-// The unmeasured accesses are stood for by the measured ones.
+// The unmeasured accesses are stood for by the measured ones, also in the middle between two of these, and when their
+// thread has ended.
 TEST_F(Ledger, ScalesTheTimeOfManyAccessesToTheirNumber) {
   using std::chrono::microseconds;
-  int measured = 0;
-  const auto steady = std::make_shared<fake::HandlerDevice>([&measured] {
-    ++measured;
+  const auto steady = std::make_shared<fake::HandlerDevice>([] {
     const auto start = std::chrono::steady_clock::now();
     while (std::chrono::steady_clock::now() - start < microseconds(5)) {
     }
   });
-  ASSERT_TRUE(bus.register_pio(PioRange::constant(0x70, 0x71), steady, "rtc").has_value());
-  for (int i = 0; i < 4096; ++i) (void)guest_out<std::uint8_t>(bus, 0x70, 0);
-  EXPECT_GE(bus.ledger().pio.ranges[0].traffic.writes.time, 4096 * microseconds(5) * 9 / 10);
+  for (const int times : {17, 31, 32, 100, 255, 256, 500, 4096}) {
+    ASSERT_TRUE(bus.register_pio(PioRange::constant(0x70, 0x71), steady, "rtc").has_value());
+    const auto access = [&](int share) {
+      for (int i = 0; i < share; ++i) (void)guest_out<std::uint8_t>(bus, 0x70, 0);
+    };
+    std::jthread(access, times / 3).join();
+    access(times - times / 3);
+    const auto& writes = bus.ledger().pio.ranges[0].traffic.writes;
+    EXPECT_EQ(writes.count, static_cast<std::uint64_t>(times));
+    EXPECT_GE(writes.time, times * microseconds(5) * 9 / 10) << times;
+    EXPECT_EQ(bus.deregister_pio(PioAddress(0x70)).value().wait(), Completion::Wait::kDone);
+  }
 }
 
 TEST_F(Ledger, TellsTheThreadsApartByTheirNames) {
