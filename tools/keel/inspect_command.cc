@@ -42,7 +42,7 @@ int InspectCommand::print(const MachineConfig& config) const {
   const auto image = GuestImage::load(config);
   if (!image) return report(image.error(), kWrongUseStatus);
   const auto map = map_machine(*image);
-  if (!map) return report(map.error(), exit_status(EndReason::kFailed));
+  if (!map) return report(map.error(), layout_status(map.error()));
   fmt::print("{}", as_json() ? to_json(*map) : to_text(*map));
   return 0;
 }

@@ -15,6 +15,7 @@
 #include "keel/vmm/console.h"
 #include "keel/vmm/guest_image.h"
 #include "keel/vmm/machine_backends.h"
+#include "keel/vmm/machine_map.h"
 
 namespace keel::tool {
 namespace {
@@ -32,11 +33,23 @@ Result<Ending> run_to_end(Machine& machine, FdSerialOutput& output, int input, C
   return ending;
 }
 
+// Of a host that did not make the machine. Whether any could is looked at only now, for the sake of those that start.
+int report_unmade(const Error& error, const MachineConfig& config) {
+  const auto image = GuestImage::load(config);
+  const auto map = image ? map_machine(*image) : std::unexpected(image.error());
+  if (!map && layout_status(map.error()) == kWrongUseStatus) return report(map.error(), kWrongUseStatus);
+  return report(error, exit_status(EndReason::kFailed));
+}
+
 }  // namespace
 
 int report(const Error& error, int status) {
   fmt::print(stderr, "keel: {}\n", error.message());
   return status;
+}
+
+int layout_status(const Error& error) {
+  return error.code() == ErrorCode::kIo ? exit_status(EndReason::kFailed) : kWrongUseStatus;
 }
 
 int run_whole(const MachineConfig& config, const std::string& kvm_device, Streams streams,
@@ -47,12 +60,12 @@ int run_whole(const MachineConfig& config, const std::string& kvm_device, Stream
   auto backends = MachineBackends::open(config);
   if (!backends) return report(backends.error(), kWrongUseStatus);
   auto system = kvm::System::open(kvm_device);
-  if (!system) return report(system.error(), exit_status(EndReason::kFailed));
+  if (!system) return report_unmade(system.error(), config);
 
   auto output = FdSerialOutput::create(streams.output);
   if (!output) return report(output.error(), exit_status(EndReason::kFailed));
   auto machine = Machine::create(*system, std::move(*image), *output, clock, std::move(*backends));
-  if (!machine) return report(machine.error(), exit_status(EndReason::kFailed));
+  if (!machine) return report_unmade(machine.error(), config);
 
   ConsoleResult console;
   const auto ending = run_to_end(**machine, *output, streams.input, console);
