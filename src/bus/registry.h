@@ -81,11 +81,6 @@ class Registry {
     return std::exchange(entries_, {});
   }
 
-  friend bool operator==(const Registry& a, const Registry& b) {
-    return std::ranges::equal(a.entries_, b.entries_,
-                              [](const auto& x, const auto& y) { return x->entry == y->entry; });
-  }
-
  private:
   static constexpr std::size_t kFew = 4;
 

@@ -26,6 +26,11 @@ std::string_view doing(NodeState state) {
   return "attached";
 }
 
+// A quote or a control character; bytes above ASCII are somebody's language.
+bool breaks_a_message(char c) {
+  return c == '"' || (c >= 0 && c < ' ') || c == '\x7f';
+}
+
 // `1 "com1"`
 std::string label(InstanceId id, std::string_view path) {
   return fmt::format("{} \"{}\"", id, path);
@@ -71,6 +76,11 @@ Result<std::string> DeviceTree::place_for(const Node& candidate) const {
     return fail(ErrorCode::kInvalidArgument,
                 "\"{}\" is no name for a {}: '/' stands between the names of a path; say the parent by its id",
                 candidate.name, candidate.type);
+  }
+  if (const auto odd = std::ranges::find_if(candidate.name, breaks_a_message); odd != candidate.name.end()) {
+    return fail(ErrorCode::kInvalidArgument,
+                "{:?} is no name for a {}: names stand between quotes in messages, one to a line; leave out {:?}",
+                candidate.name, candidate.type, *odd);
   }
   KEEL_TRY(std::string path, path_of(candidate));
   const Names& names = siblings(candidate.parent);

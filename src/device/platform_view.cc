@@ -26,8 +26,9 @@ std::vector<const DeviceView*> PlatformView::children_of(std::optional<InstanceI
 std::string to_string(const PlatformView& view) {
   std::string text;
   for (const DeviceView& device : view.devices) {
-    fmt::format_to(std::back_inserter(text), "{:{}}{} \"{}\" {} {}: {}\n", "", 2 * device.depth, device.id, device.name,
-                   to_string(device.role), device.type, to_string(device.resources));
+    fmt::format_to(std::back_inserter(text), "{:{}}{} {:?} {} {:?} at {:?}{}: {}\n", "", 2 * device.depth, device.id,
+                   device.name, to_string(device.role), device.type, device.path,
+                   device.parent ? fmt::format(" below {}", *device.parent) : "", to_string(device.resources));
   }
   return text;
 }

@@ -107,6 +107,7 @@ Result<void> Machine::start() {
       start_gate_->count_down(static_cast<std::ptrdiff_t>(vcpus_.size() - i + 1));
       return started;
     }
+    ++running_;
   }
   start_gate_->count_down();
   return {};
@@ -151,6 +152,21 @@ std::vector<PortExits> Machine::exits_by_port() const {
   std::vector<const PortExitCounter*> counters;
   for (const auto& vcpu : vcpus_) counters.push_back(&vcpu->ports());
   return sum(counters);
+}
+
+IoLedger Machine::ledger() const {
+  const Lock lock(mutex_);
+  return final_ledger_ ? *final_ledger_ : io_.ledger();
+}
+
+// A thread that ends leaves its accesses to those of all ended threads, so the picture is taken before the first does.
+void Machine::rest() {
+  const Lock lock(mutex_);
+  if (--running_ == 0) {
+    final_ledger_ = io_.ledger();
+    ended_changed_.notify_all();
+  }
+  while (!final_ledger_) ended_changed_.wait(mutex_);
 }
 
 std::optional<std::chrono::nanoseconds> Machine::first_instruction_at() const {

@@ -61,7 +61,6 @@ class Platform {
   // Writes the ACPI tables that tell the guest of these devices and of `cpus` processors.
   Result<void> describe(const GuestMemory& memory, unsigned cpus) const;
 
-  [[nodiscard]] DeviceManager& devices() noexcept { return devices_; }
   [[nodiscard]] MachineMap map() const;
 
   // Types into the console device or else the serial port; returns how many bytes it took, or nothing where a vCPU is

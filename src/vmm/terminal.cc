@@ -23,9 +23,9 @@ struct CrashRestore {
 };
 constinit CrashRestore crash_restore;
 
-// What ends a process and is not the console loop's to take.
-constexpr std::array kCrashSignals = {SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,  SIGABRT, SIGTRAP,   SIGSYS, SIGALRM,
-                                      SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ, SIGIO,   SIGVTALRM, SIGPROF};
+// What ends a process and is not the console loop's to take, but for real-time signals.
+constexpr std::array kCrashSignals = {SIGSEGV, SIGBUS,  SIGILL,  SIGFPE, SIGABRT,   SIGTRAP, SIGSYS, SIGALRM,  SIGUSR1,
+                                      SIGUSR2, SIGXCPU, SIGXFSZ, SIGIO,  SIGVTALRM, SIGPROF, SIGPWR, SIGSTKFLT};
 std::array<struct sigaction, kCrashSignals.size()> previous_actions;
 
 // To write to the terminal's settings from the background would stop this process instead.
@@ -46,6 +46,15 @@ void restore_and_crash(int signal_number) {
   ::raise(signal_number);
 }
 
+// A real-time signal with a handler of somebody's, as a vCPU's kick, ends nothing and keeps it.
+void replace_real_time_handlers(sighandler_t from, const struct sigaction& to) {
+  for (int signal_number = SIGRTMIN; signal_number <= SIGRTMAX; ++signal_number) {
+    struct sigaction now = {};
+    ::sigaction(signal_number, nullptr, &now);
+    if (now.sa_handler == from) ::sigaction(signal_number, &to, nullptr);
+  }
+}
+
 void arm_crash_handlers(int fd, const termios& saved) {
   crash_restore.saved = saved;
   crash_restore.fd.store(fd, std::memory_order_release);
@@ -56,9 +65,11 @@ void arm_crash_handlers(int fd, const termios& saved) {
     ::sigaction(kCrashSignals[i], nullptr, &previous_actions[i]);
     if (previous_actions[i].sa_handler != SIG_IGN) ::sigaction(kCrashSignals[i], &action, nullptr);
   }
+  replace_real_time_handlers(SIG_DFL, action);
 }
 
 void disarm_crash_handlers() {
+  replace_real_time_handlers(restore_and_crash, {});
   for (std::size_t i = 0; i < kCrashSignals.size(); ++i) ::sigaction(kCrashSignals[i], &previous_actions[i], nullptr);
   crash_restore.fd.store(-1, std::memory_order_release);
 }

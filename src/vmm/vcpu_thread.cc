@@ -43,6 +43,7 @@ Result<void> VcpuThread::start(std::latch& all_started) {
       unblock_kicks();
       all_started.arrive_and_wait();
       run_until_end();
+      machine_.rest();
     });
   } catch (const std::exception& error) {  // std::system_error, std::bad_alloc
     return fail(ErrorCode::kExhausted, "no thread for vCPU {}: {}", index_, error.what());

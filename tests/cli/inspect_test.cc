@@ -231,7 +231,7 @@ TEST_F(Inspect, OneDeviceTooManyIsToldWhoHasTheIrqs) {
   std::vector<std::string> disks;
   for (int i = 0; i < 24; ++i) disks.insert(disks.end(), {"--disk", "x"});
   const ProgramResult result = inspect(disks);
-  EXPECT_NE(result.status, 0);
+  EXPECT_EQ(result.status, 2);
   EXPECT_THAT(result.err, HasSubstr("no irq is left"));
   EXPECT_THAT(result.err, HasSubstr("9 \"acpi-pm\""));
   EXPECT_THAT(result.err, HasSubstr("virtio-block:disk0"));

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -84,6 +85,18 @@ TEST(WrongUse, DisksThatCannotBe) {
   const TemporaryFile disk(std::string(512, 'x'));
   expect_refusal(keel({"run", "--kernel", kernel.path(), "--disk", disk.path(), "--disk", disk.path() + ",ro"}),
                  "this machine already has it");
+}
+
+// Whatever the host: this one has no KVM either.
+TEST(WrongUse, ADeviceMoreThanThereAreInterruptsFor) {
+  const TemporaryFile kernel(tiny_kernel({0xf4}));
+  std::vector<std::string> command = {"run", "--kernel", kernel.path(), "--kvm", "/nonexistent/kvm", "--device-threads",
+                                      "1"};
+  std::deque<TemporaryFile> disks;
+  for (int i = 0; i < 24; ++i) {
+    command.insert(command.end(), {"--disk", disks.emplace_back(std::string(512, 'x')).path()});
+  }
+  expect_refusal(keel(command), "no irq is left");
 }
 
 TEST(WrongUse, NetworksThatCannotBe) {

@@ -67,7 +67,8 @@ TEST(Console, AnOutputThatNobodyReadsDoesNotHoldOffASignal) {
 }
 
 TEST(Console, TheTerminalComesBackWhateverEndsTheProcess) {
-  for (const int signal_number : {SIGTERM, SIGHUP, SIGINT, SIGSEGV, SIGABRT, SIGUSR1}) {
+  for (const int signal_number :
+       {SIGTERM, SIGHUP, SIGINT, SIGSEGV, SIGABRT, SIGUSR1, SIGPWR, SIGSTKFLT, SIGRTMIN + 7, SIGRTMAX}) {
     const TemporaryFile kernel(kDeaf);
     ChildProgram guest(keel_run(kernel), Wiring::kTerminal);
     ASSERT_TRUE(guest.wait_for("!"));

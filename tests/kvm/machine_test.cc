@@ -3,6 +3,8 @@
 
 #include "keel/vmm/machine.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <utility>
@@ -61,6 +63,21 @@ TEST_F(MachineTest, EndsAsItsGuestDoes) {
     EXPECT_GT(machine->exit_counts()[ExitKind::kPioWrite], 0u);
     EXPECT_TRUE(machine->first_instruction_at().has_value());
   }
+}
+
+// Its threads have ended by then.
+TEST_F(MachineTest, KnowsAfterItsEndWhichVcpuAccessedWhat) {
+  const auto machine = machine_of(kPowersOff, 2);
+  need(machine->start());
+  machine->wait();
+  const IoLedger ledger = machine->ledger();
+  const auto at = std::ranges::find(ledger.pio.ranges, "acpi-pm", &RangeLedger<PioAddress>::owner);
+  ASSERT_NE(at, ledger.pio.ranges.end());
+  const auto& control = *std::next(at);
+  ASSERT_EQ(control.by_thread.size(), 1u);
+  EXPECT_EQ(ledger.threads[control.by_thread[0].thread], "vcpu0");
+  EXPECT_EQ(control.by_thread[0].traffic.writes.count, 1u);
+  EXPECT_EQ(std::ranges::count(ledger.threads, "vcpu1"), 1);
 }
 
 TEST_F(MachineTest, StopEndsAGuestThatSleeps) {

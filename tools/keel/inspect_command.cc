@@ -3,32 +3,21 @@
 
 #include "tools/keel/inspect_command.h"
 
-#include <cstdio>
+#include <unistd.h>
+
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "tools/keel/ledger_text.h"
 #include "tools/keel/machine_map_json.h"
 #include "tools/keel/machine_map_text.h"
-#include "keel/base/try.h"
+#include "tools/keel/whole_run.h"
 #include "keel/vmm/ending.h"
 #include "keel/vmm/guest_image.h"
 #include "keel/vmm/machine_map.h"
 
 namespace keel::tool {
-namespace {
-
-int report(const Error& error, int status) {
-  fmt::print(stderr, "keel: {}\n", error.message());
-  return status;
-}
-
-// Loads the kernel too: whoever inspects wants to hear what is wrong with it.
-Result<GuestImage> load(const MachineOptions& options) {
-  KEEL_TRY(const MachineConfig config, options.config());
-  return GuestImage::load(config);
-}
-
-}  // namespace
 
 void InspectCommand::add_to(CLI::App& app) {
   command_ = app.add_subcommand("inspect", "Print the machine that `run` would run: devices, addresses, interrupts");
@@ -36,16 +25,37 @@ void InspectCommand::add_to(CLI::App& app) {
   command_->add_option("--format", format_, "how to print it")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  command_->footer("Needs no /dev/kvm.");
+  command_->add_flag("--stats", stats_, "run it to its end first, and print accesses by device and vCPU too");
+  command_->footer(
+      "Needs no /dev/kvm, but for --stats: there the guest prints on standard error and nobody types,\n"
+      "and the exit status is that of `run`.");
 }
 
 int InspectCommand::execute() {
-  const auto image = load(machine_);
+  auto config = machine_.config();
+  if (!config) return report(config.error(), kWrongUseStatus);
+  return stats_ ? run_and_print(std::move(*config)) : print(*config);
+}
+
+int InspectCommand::print(const MachineConfig& config) const {
+  // The kernel too: whoever inspects wants to hear what is wrong with it.
+  const auto image = GuestImage::load(config);
   if (!image) return report(image.error(), kWrongUseStatus);
   const auto map = map_machine(*image);
-  if (!map) return report(map.error(), exit_status(EndReason::kFailed));
-  fmt::print("{}", format_ == "json" ? to_json(*map) : to_text(*map));
+  if (!map) return report(map.error(), layout_status(map.error()));
+  fmt::print("{}", as_json() ? to_json(*map) : to_text(*map));
   return 0;
+}
+
+int InspectCommand::run_and_print(MachineConfig config) const {
+  // Standard output is the report's.
+  if (config.console_output) config.console_output = STDERR_FILENO;
+  return run_whole(config, machine_.kvm_device(), {.input = -1, .output = STDERR_FILENO},
+                   [this](const Machine& machine) {
+                     const MachineMap map = machine.map();
+                     const IoLedger ledger = machine.ledger();
+                     fmt::print("{}", as_json() ? to_json(map, &ledger) : to_text(map) + "\n" + to_text(ledger));
+                   });
 }
 
 }  // namespace keel::tool

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "tools/keel/ledger_json.h"
 #include "tools/keel/map_rows.h"
 
 namespace keel::tool {
@@ -112,7 +113,7 @@ Json json_of(const std::string& owner, const DoorbellOn<A>& doorbell) {
 
 }  // namespace
 
-std::string to_json(const MachineMap& map) {
+std::string to_json(const MachineMap& map, const IoLedger* ledger) {
   const SystemSnapshot& spaces = map.spaces;
   Json devices = Json::array();
   for (const DeviceView& device : map.devices.devices) devices.push_back(json_of(device));
@@ -124,7 +125,7 @@ std::string to_json(const MachineMap& map) {
   Json doorbells = Json::array();
   for (const DoorbellHolding& holding : map.doorbells)
     doorbells.push_back(std::visit([&](const auto& on) { return json_of(holding.owner, on); }, holding.doorbell));
-  const Json json = {
+  Json json = {
       {"devices", std::move(devices)},
       {"ram", std::move(ram)},
       {"pio", space_json(spaces.pio)},
@@ -136,6 +137,7 @@ std::string to_json(const MachineMap& map) {
       {"interrupts", std::move(interrupts)},
       {"doorbells", std::move(doorbells)},
   };
+  if (ledger != nullptr) json["ledger"] = json_of(*ledger);
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

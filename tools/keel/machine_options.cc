@@ -61,6 +61,7 @@ void MachineOptions::add_to(CLI::App& command) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->delimiter('\0');
+  command.add_option("--kvm", kvm_device_, "the KVM device")->type_name("FILE")->capture_default_str();
 }
 
 Result<MachineConfig> MachineOptions::config() const {

@@ -19,9 +19,11 @@ class MachineOptions {
   void add_to(CLI::App& command);
   // Once they are parsed. Error: what is wrong with a value.
   [[nodiscard]] Result<MachineConfig> config() const;
+  [[nodiscard]] const std::string& kvm_device() const noexcept { return kvm_device_; }
 
  private:
   MachineConfig config_;
+  std::string kvm_device_ = "/dev/kvm";
   std::string memory_ = "512M";
   std::vector<std::string> disks_;
   std::vector<std::string> networks_;

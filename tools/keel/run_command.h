@@ -24,7 +24,6 @@ class RunCommand {
  private:
   std::chrono::nanoseconds process_started_at_;
   MachineOptions machine_;
-  std::string kvm_device_ = "/dev/kvm";
   bool stats_ = false;
 };
 

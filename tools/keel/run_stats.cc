@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "tools/keel/ledger_report.h"
+#include "tools/keel/ledger_text.h"
 #include "keel/vmm/exit_counts.h"
 #include "keel/vmm/host_usage.h"
 #include "keel/vmm/port_exits.h"
@@ -66,7 +66,7 @@ void print_stats(std::FILE* out, const Machine& machine, std::chrono::nanosecond
   print_start_time(out, machine, process_started_at);
   print_exits(out, machine.exit_counts());
   print_ports(out, machine.exits_by_port());
-  print_ledger(out, machine.io().ledger());
+  fmt::print(out, "{}", to_text(machine.ledger()));
   print_memory(out, machine.memory());
 }
 

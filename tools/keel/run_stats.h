@@ -10,7 +10,8 @@
 
 namespace keel::tool {
 
-// What a finished run cost: start-up time, exits by kind and by port, memory beyond the guest's own.
+// What a finished run cost: start-up time, exits by kind and by port, accesses by range and vCPU, memory beyond the
+// guest's own.
 void print_stats(std::FILE* out, const Machine& machine, std::chrono::nanoseconds process_started_at);
 
 }  // namespace keel::tool

@@ -13,7 +13,8 @@ namespace keel {
 
 // How a device is to be attached.
 struct AttachRequest {
-  std::string name;                                               // unique among its siblings; not empty, without '/'
+  // Not empty and unique among its siblings; without '/', double quotes and control characters.
+  std::string name;
   std::optional<InstanceId> parent = std::nullopt;                // a bus; without: the top of the tree
   std::optional<ResourceConstraints> constraints = std::nullopt;  // instead of Device::constraints()
   std::optional<InstanceId> id = std::nullopt;                    // exactly this one; without: the lowest free

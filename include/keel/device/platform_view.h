@@ -39,7 +39,7 @@ struct PlatformView {
   friend bool operator==(const PlatformView&, const PlatformView&) = default;
 };
 
-// Every fact of the view, a line per device, indented by depth: two views are equal exactly when their texts are.
+// Every fact of the view, a line per device, texts quoted and escaped: two views are equal exactly when theirs are.
 [[nodiscard]] std::string to_string(const PlatformView& view);
 
 }  // namespace keel

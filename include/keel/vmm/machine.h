@@ -23,6 +23,7 @@
 #include "keel/base/mutex.h"
 #include "keel/bus/doorbell.h"
 #include "keel/bus/io_manager.h"
+#include "keel/bus/ledger.h"
 #include "keel/devices/console_port.h"
 #include "keel/devices/power_control.h"
 #include "keel/devices/uart16550.h"
@@ -91,6 +92,8 @@ class Machine final : private PowerControl {
   [[nodiscard]] ExitCounts exit_counts() const;
   // Those of ports, one by one, the busiest first.
   [[nodiscard]] std::vector<PortExits> exits_by_port() const;
+  // All accesses so far, by range and by vCPU. Once the machine has ended, as its last vCPU left it.
+  [[nodiscard]] IoLedger ledger() const;
   // The host's monotonic time just before the first guest instruction; nothing before start().
   [[nodiscard]] std::optional<std::chrono::nanoseconds> first_instruction_at() const;
 
@@ -106,6 +109,8 @@ class Machine final : private PowerControl {
   // The first call decides; later ones change nothing.
   void end(EndReason reason, std::string detail) KEEL_EXCLUDES(mutex_);
   void end_locked(EndReason reason, std::string detail) KEEL_REQUIRES(mutex_);
+  // By a vCPU's thread, before it ends: returns when all of them are here.
+  void rest() KEEL_EXCLUDES(mutex_);
   [[nodiscard]] bool ending() const noexcept { return ending_.load(std::memory_order_acquire); }
 
   void request_reset(std::string_view source) override;
@@ -129,10 +134,12 @@ class Machine final : private PowerControl {
   enum class Stage : std::uint8_t { kCreated, kStarted };
   std::atomic<bool> ending_ = false;
   mutable Mutex mutex_;
-  std::condition_variable_any ended_changed_;
+  std::condition_variable_any ended_changed_;  // and final_ledger_
   Stage stage_ KEEL_GUARDED_BY(mutex_) = Stage::kCreated;
   std::optional<Ending> ended_ KEEL_GUARDED_BY(mutex_);
-  Mutex join_mutex_;  // one wait() at a time joins
+  std::size_t running_ KEEL_GUARDED_BY(mutex_) = 0;               // vCPU threads that have not come to rest
+  std::optional<IoLedger> final_ledger_ KEEL_GUARDED_BY(mutex_);  // taken while they could still be told apart
+  Mutex join_mutex_;                                              // one wait() at a time joins
 };
 
 }  // namespace keel

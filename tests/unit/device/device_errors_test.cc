@@ -58,6 +58,13 @@ TEST_F(DeviceErrors, APathIsNoName) {
             "\"pci0/net0\" is no name for a test: '/' stands between the names of a path; say the parent by its id");
 }
 
+TEST_F(DeviceErrors, QuotesAndControlCharactersAreNoPartOfAName) {
+  const std::string why = " is no name for a test: names stand between quotes in messages, one to a line; leave out ";
+  EXPECT_EQ(refused_as({.name = "net\"0\""}), R"("net\"0\"")" + why + R"('"')");
+  EXPECT_EQ(refused_as({.name = "net0\n"}), R"("net0\n")" + why + R"('\n')");
+  EXPECT_EQ(refused_as({.name = "\x7f"}), R"("\x7f")" + why + R"('\x7f')");
+}
+
 TEST_F(DeviceErrors, NameTaken) {
   attach(machine, fake::device(), "com1");
   EXPECT_EQ(refused_as({.name = "com1"}),

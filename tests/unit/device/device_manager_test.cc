@@ -201,10 +201,10 @@ TEST(DeviceManager, BusesAreDevicesAndCarryOthers) {
   EXPECT_EQ(*machine.devices.find("com1"), com);
   const PlatformView view = machine.devices.view();
   EXPECT_EQ(to_string(view),
-            "1 \"pci0\" bus test-bus: pio [0xcf8, 0xcff]\n"
-            "  2 \"bridge\" bus test-bus: \n"
-            "    3 \"net0\" device test: \n"
-            "4 \"com1\" device test: \n");
+            "1 \"pci0\" bus \"test-bus\" at \"pci0\": pio [0xcf8, 0xcff]\n"
+            "  2 \"bridge\" bus \"test-bus\" at \"pci0/bridge\" below 1: \n"
+            "    3 \"net0\" device \"test\" at \"pci0/bridge/net0\" below 2: \n"
+            "4 \"com1\" device \"test\" at \"com1\": \n");
 }
 
 TEST(DeviceManager, NamesAreUniqueAmongSiblingsOnly) {

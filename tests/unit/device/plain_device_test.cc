@@ -48,8 +48,8 @@ TEST(PlainDevice, IsABusOrAReservationWithoutFaces) {
   const auto reserved = machine.devices.attach(pit, {.name = "pit", .parent = bus->id()});
   ASSERT_TRUE(reserved) << reserved.error().message();
   EXPECT_EQ(to_string(machine.devices.view()),
-            "1 \"pci0\" bus pci: \n"
-            "  2 \"pit\" reservation kvm-pit: pio [0x40, 0x43]\n");
+            "1 \"pci0\" bus \"pci\" at \"pci0\": \n"
+            "  2 \"pit\" reservation \"kvm-pit\" at \"pci0/pit\" below 1: pio [0x40, 0x43]\n");
 }
 
 TEST(PlainDevice, AWireThatRefusesRefusesTheDevice) {

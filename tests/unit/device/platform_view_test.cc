@@ -30,10 +30,10 @@ struct Sample {
 TEST(PlatformView, ListsParentsFirstAndSiblingsById) {
   const PlatformView view = Sample().machine.devices.view();
   EXPECT_EQ(to_string(view),
-            "1 \"com1\" device test: pio [0x3f8, 0x3ff], irq 5\n"
-            "20 \"pci0\" bus test-bus: \n"
-            "  3 \"zzz\" device test: \n"
-            "  4 \"aaa\" device test: \n");
+            "1 \"com1\" device \"test\" at \"com1\": pio [0x3f8, 0x3ff], irq 5\n"
+            "20 \"pci0\" bus \"test-bus\" at \"pci0\": \n"
+            "  3 \"zzz\" device \"test\" at \"pci0/zzz\" below 20: \n"
+            "  4 \"aaa\" device \"test\" at \"pci0/aaa\" below 20: \n");
   EXPECT_EQ(view.devices[2].path, "pci0/zzz");
   EXPECT_EQ(view.devices[2].depth, 1u);
   EXPECT_EQ(view.devices[2].parent, InstanceId(20));
@@ -57,7 +57,9 @@ TEST(PlatformView, IsEqualExactlyWhenItsTextIs) {
   EXPECT_EQ(view, Sample().machine.devices.view());
   for (const auto change : std::initializer_list<void (*)(DeviceView&)>{
            [](DeviceView& device) { device.id = InstanceId(77); },
+           [](DeviceView& device) { device.parent = InstanceId(20); },
            [](DeviceView& device) { device.name += "x"; },
+           [](DeviceView& device) { device.path += "x"; },
            [](DeviceView& device) { device.type += "x"; },
            [](DeviceView& device) { device.role = DeviceRole::kReservation; },
            [](DeviceView& device) { device.depth += 1; },
@@ -68,6 +70,19 @@ TEST(PlatformView, IsEqualExactlyWhenItsTextIs) {
     EXPECT_NE(other, view);
     EXPECT_NE(to_string(other), to_string(view));
   }
+}
+
+// Quotes and line ends inside a fact do not make it look like others.
+TEST(PlatformView, KeepsFactsApartInItsText) {
+  const auto text = [](const std::string& name, const std::string& path, const std::string& type) {
+    DeviceView device{};
+    device.name = name;
+    device.path = path;
+    device.type = type;
+    return to_string({.devices = {device}});
+  };
+  EXPECT_EQ(text("a\"b\n", "c", "d"), "0 \"a\\\"b\\n\" device \"d\" at \"c\": \n");
+  EXPECT_NE(text("a", "c", "d\" at \"c"), text("a", "c\" at \"c", "d"));
 }
 
 TEST(PlatformView, IsAPictureOfItsMoment) {

@@ -43,18 +43,13 @@ inline constexpr GuestRange kLegacyArea = GuestRange::constant(0x9'fc00, 0xf'fff
 inline constexpr GuestRange kAcpiTables = GuestRange::constant(0xe'0000, 0xf'ffff);
 inline constexpr GuestAddress kExtendedMemory{0x10'0000};
 
-// Ports of the PC/AT and of PCI, and their interrupts, which on a PC are GSIs of the same number.
+// Ports of the PC/AT, and their interrupts, which on a PC are GSIs of the same number.
 inline constexpr PioRange kKeyboardDataPort = PioRange::constant(0x60, 0x60);
 inline constexpr PioRange kKeyboardCommandPort = PioRange::constant(0x64, 0x64);
 inline constexpr PioRange kRtcPorts = PioRange::constant(0x70, 0x71);
 inline constexpr PioRange kCom1Ports = PioRange::constant(0x3f8, 0x3ff);
-inline constexpr PioRange kCom2Ports = PioRange::constant(0x2f8, 0x2ff);
-inline constexpr PioRange kCom3Ports = PioRange::constant(0x3e8, 0x3ef);
-inline constexpr PioRange kCom4Ports = PioRange::constant(0x2e8, 0x2ef);
-inline constexpr PioRange kPciConfigPorts = PioRange::constant(0xcf8, 0xcff);
 inline constexpr Gsi kKeyboardGsi{1};
-inline constexpr Gsi kCom2Gsi{3};  // and COM4
-inline constexpr Gsi kCom1Gsi{4};  // and COM3
+inline constexpr Gsi kCom1Gsi{4};
 inline constexpr Gsi kRtcGsi{8};
 inline constexpr Gsi kAcpiGsi{9};
 // ACPI's fixed registers, Keel's choice.
