@@ -29,6 +29,10 @@ constexpr MsiConfig message(std::uint8_t vector) {
   return {.address = MmioAddress(0xfee0'0000), .data = vector};
 }
 
+// The same to a processor that no World has.
+constexpr MsiConfig message_to_nobody(std::uint8_t vector) {
+  return {.address = MmioAddress(0xfee4'2000), .data = vector};
+}
 inline ErrorCode code_of(const auto& result) {
   return result ? ErrorCode::kIo : result.error().code();
 }
