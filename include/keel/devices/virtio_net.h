@@ -61,6 +61,7 @@ class VirtioNet final : public VirtioDevice, private NetListener {
  private:
   // A frame on its way from the network to the guest, and the guest's buffers for it.
   struct Receiver {
+  void reset_queue(std::uint16_t index) noexcept override;
     void drop_buffers() noexcept {
       buffers.clear();
       room = 0;
