@@ -19,6 +19,8 @@ using Status = BlockCompletion::Status;
 
 constexpr std::array<std::uint8_t, 16 << 10> kZeroes = {};
 constexpr std::size_t kZeroBuffers = 64;  // 1 MiB a call
+// Of an operation that is over: a guest that once sent more holds no memory of the host by it.
+constexpr std::size_t kKeptBuffers = 64;
 
 bool is_allowed(const BlockRequest& request, const DiskProperties& disk) {
   if (request.operation == Operation::kFlush) return true;
@@ -96,6 +98,7 @@ std::optional<DiskStep> DiskOperation::next() {
     case Phase::kSync: return DiskStep{.call = DiskStep::Call::kSync};
     case Phase::kOver: break;
   }
+  if (buffers_.capacity() > kKeptBuffers) buffers_ = std::vector<iovec>();
   return std::nullopt;
 }
 

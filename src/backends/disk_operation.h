@@ -59,7 +59,7 @@ class DiskOperation {
   Phase phase_ = Phase::kOver;
   std::uint64_t offset_ = 0;
   std::uint64_t left_ = 0;       // bytes
-  std::vector<iovec> buffers_;   // keeps its room from request to request
+  std::vector<iovec> buffers_;   // keeps its room from request to request, unless it was long
   std::size_t next_buffer_ = 0;  // those before it are done
   std::atomic<bool> abandoned_ = false;
 };

@@ -10,6 +10,7 @@
 #include "keel/base/check.h"
 #include "keel/base/little_endian.h"
 #include "keel/base/try.h"
+#include "keel/bus/handler_scope.h"
 
 namespace keel {
 namespace {
@@ -21,6 +22,8 @@ using Operation = BlockRequest::Operation;
 constexpr std::uint32_t kMaxSegmentSectors = 1u << 22;
 // A chain of a full queue, less the header and the status.
 constexpr std::uint32_t kSegMax = VirtioBlock::kQueueSize - 2;
+// Of the driver's segments each may lie across two regions of memory, and is two pieces then.
+constexpr std::size_t kMostPieces = 2 * kSegMax;
 
 std::array<char, spec::kIdSize> padded(std::string_view id) {
   std::array<char, spec::kIdSize> bytes = {};
@@ -39,6 +42,7 @@ Result<std::shared_ptr<VirtioBlock>> VirtioBlock::create(Parts parts) {
   std::shared_ptr<VirtioBlock> device(new VirtioBlock(std::move(parts)));
   KEEL_TRY(device->completions_,
            loop.watch(device->disk_->completion_fd(), Readiness::kReadable, [self = device.get()] {
+             const HandlerScope scope;
              const Lock lock(self->mutex_);
              self->collect();
            }));
@@ -116,6 +120,17 @@ void VirtioBlock::reset() noexcept {
   writeback_.store(1, std::memory_order_relaxed);
 }
 
+// The disk knows of no queues, so nothing is given up; what completes meanwhile is answered, in all of them.
+void VirtioBlock::reset_queue(std::uint16_t queue) noexcept {
+  const Lock lock(mutex_);
+  const auto is_its_own = [queue](const std::optional<Pending>& one) { return one && one->queue == queue; };
+  while (std::ranges::any_of(pending_, is_its_own)) {
+    disk_->wait();
+    collect();
+  }
+  queues_[queue].reset();
+}
+
 void VirtioBlock::notify(std::uint16_t queue) {
   const Lock lock(mutex_);
   if (queue < queues_.size() && queues_[queue]) serve(*queues_[queue]);
@@ -150,7 +165,8 @@ void VirtioBlock::take(VirtQueue& queue, DescriptorChain chain) {
 
 VirtioBlock::Verdict VirtioBlock::judge(DescriptorChain& chain) const {
   const auto header = chain.readable().read_object<spec::RequestHeader>();
-  if (!header) return {.status = spec::kStatusIoError};
+  const std::size_t pieces = chain.readable().segments().size() + chain.writable().segments().size();
+  if (!header || pieces > kMostPieces) return {.status = spec::kStatusIoError};
   switch (header->type) {
     case spec::kTypeIn: return judge_transfer(Operation::kRead, header->sector, chain.writable());
     case spec::kTypeOut: return judge_transfer(Operation::kWrite, header->sector, chain.readable());

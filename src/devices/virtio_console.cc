@@ -9,6 +9,7 @@
 
 #include "keel/base/little_endian.h"
 #include "keel/base/try.h"
+#include "keel/bus/handler_scope.h"
 
 namespace keel {
 
@@ -35,6 +36,7 @@ Result<std::shared_ptr<VirtioConsole>> VirtioConsole::create(std::vector<PortCon
   }
   std::shared_ptr<VirtioConsole> console(new VirtioConsole(std::move(ports)));
   KEEL_TRY(LoopTimer timer, LoopTimer::create(loop, [raw = console.get()] {
+             const HandlerScope scope;
              const Lock lock(raw->mutex_);
              raw->open_only_port();
            }));
@@ -109,6 +111,13 @@ void VirtioConsole::reset() noexcept {
   negotiated_ = 0;
 }
 
+void VirtioConsole::reset_queue(std::uint16_t index) noexcept {
+  const Lock lock(mutex_);
+  for (std::uint32_t port = 0; port < ports_.size(); ++port)
+    if (transmit_queue(port) == index) ports_[port].sending.reset();
+  queues_[index].reset();
+}
+
 void VirtioConsole::open_only_port() {
   if (queues_.empty() || is_multiport() || ports_[0].open) return;
   ports_[0] = {.ready = true, .open = true, .sending = std::move(ports_[0].sending)};
@@ -142,16 +151,19 @@ void VirtioConsole::notify(std::uint16_t index) {
 }
 
 void VirtioConsole::input_ready(std::uint32_t port) {
+  const HandlerScope scope;
   const Lock lock(mutex_);
   receive(port);
 }
 
 void VirtioConsole::output_ready(std::uint32_t port) {
+  const HandlerScope scope;
   const Lock lock(mutex_);
   transmit(port);
 }
 
 void VirtioConsole::connection_changed(std::uint32_t port) {
+  const HandlerScope scope;
   const Lock lock(mutex_);
   if (!is_multiport() || !ports_[port].ready) return;
   tell(port, Event::kPortOpen, configs_[port].host->connected() ? 1 : 0);

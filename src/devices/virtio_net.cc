@@ -10,6 +10,7 @@
 
 #include "keel/base/little_endian.h"
 #include "keel/base/try.h"
+#include "keel/bus/handler_scope.h"
 
 namespace keel {
 namespace {
@@ -132,6 +133,12 @@ void VirtioNet::reset() noexcept {
   signals_ = nullptr;
 }
 
+void VirtioNet::reset_queue(std::uint16_t index) noexcept {
+  const Lock lock(mutex_);
+  if (index % 2 == 0 && index / 2u < receivers_.size()) receivers_[index / 2u].drop_buffers();
+  queues_[index].reset();
+}
+
 VirtQueue* VirtioNet::queue(std::size_t index) const noexcept {
   return index < queues_.size() ? queues_[index].get() : nullptr;
 }
@@ -158,16 +165,19 @@ void VirtioNet::notify(std::uint16_t index) {
 }
 
 void VirtioNet::receivable(std::uint16_t pair) {
+  const HandlerScope scope;
   const Lock lock(mutex_);
   if (signals_ != nullptr && pair < used_pairs_) pump(pair);
 }
 
 void VirtioNet::sendable(std::uint16_t pair) {
+  const HandlerScope scope;
   const Lock lock(mutex_);
   if (signals_ != nullptr) transmit(pair);
 }
 
 void VirtioNet::link_changed(Link link) {
+  const HandlerScope scope;
   const Lock lock(mutex_);
   if (link_ == link) return;
   link_ = link;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "keel/base/try.h"
+#include "keel/bus/handler_scope.h"
 
 namespace keel {
 namespace {
@@ -27,7 +28,10 @@ Result<std::shared_ptr<VirtioRng>> VirtioRng::create(EntropySource& source, cons
                 limit.bytes_per_second, limit.burst);
   }
   std::shared_ptr<VirtioRng> rng(new VirtioRng(source, clock, limit));
-  KEEL_TRY(LoopTimer timer, LoopTimer::create(loop, [raw = rng.get()] { raw->notify(0); }));
+  KEEL_TRY(LoopTimer timer, LoopTimer::create(loop, [raw = rng.get()] {
+             const HandlerScope scope;
+             raw->notify(0);
+           }));
   rng->timer_ = std::make_unique<LoopTimer>(std::move(timer));
   return rng;
 }

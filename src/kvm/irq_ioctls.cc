@@ -84,8 +84,10 @@ Result<void> IrqIoctls::signal_msi(const MsiConfig& message) {
   request.data = message.data;
   request.flags = message.device_id ? KVM_MSI_VALID_DEVID : 0;
   request.devid = message.device_id.value_or(0);
-  KEEL_TRY_VOID(call(vm_->get(), KVM_SIGNAL_MSI, &request, fmt::format("KVM_SIGNAL_MSI of {}", message)));
-  return {};
+  Result<int> sent = call(vm_->get(), KVM_SIGNAL_MSI, &request, fmt::format("KVM_SIGNAL_MSI of {}", message));
+  // EPERM is a -1 of KVM's that means: the guest has its local APICs set up so that none takes it.
+  if (sent || sent.error().code() == ErrorCode::kPermissionDenied) return {};
+  return std::unexpected(std::move(sent).error());
 }
 
 }  // namespace keel::kvm

@@ -158,7 +158,8 @@ bool DriverRegisters::queue_ready() const {
 void DriverRegisters::set_queue_ready(std::uint32_t value) {
   const Lock lock(mutex_);
   if (value == 0) {
-    if (selected_ >= queues_.size() || has(kStatusDriverOk)) return;
+    if (selected_ >= queues_.size() || !queues_[selected_].ready) return;
+    if (live_.load(std::memory_order_relaxed)) device_.reset_queue(queues_[selected_].layout.index);
     queues_[selected_].ready = false;
     queues_[selected_].waiting.reset();
     return;

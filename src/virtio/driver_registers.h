@@ -44,6 +44,7 @@ class DriverRegisters {
   enum class Half : std::uint8_t { kLow, kHigh };
   void set_queue_part(Part part, Half half, std::uint32_t value);
   [[nodiscard]] bool queue_ready() const;
+  // 0 stops the queue, and has done so on return; while the device is active it comes back with the device's reset.
   void set_queue_ready(std::uint32_t value);
   // 2.6.1. Done on return.
   void reset_queue();

@@ -7,6 +7,12 @@
 #include <cstring>
 
 namespace keel {
+namespace {
+
+// Pieces that spare buffers keep room for: a guest that once sent more holds no memory of the host by it.
+constexpr std::size_t kKeptPieces = 64;
+
+}  // namespace
 
 void GuestBuffers::append(std::span<std::uint8_t> piece) {
   segments_.push_back({.iov_base = piece.data(), .iov_len = piece.size()});
@@ -14,6 +20,7 @@ void GuestBuffers::append(std::span<std::uint8_t> piece) {
 }
 
 void GuestBuffers::clear() noexcept {
+  if (segments_.capacity() > kKeptPieces) segments_ = std::vector<iovec>();
   segments_.clear();
   first_ = 0;
   size_ = 0;

@@ -18,7 +18,7 @@ namespace keel::detail {
 // The line is up while a bit of the register is, and goes down and up again when some bits are acknowledged and others
 // are not. So a driver that acknowledges what it saw and then looks at its queues (as all do) misses nothing, whether
 // the line is taken as a level or as an edge. An edge that comes while the guest has the pin masked is lost, as on
-// hardware: Linux masks it for the moment in which it takes a processor offline.
+// hardware: Linux masks it for the moment in which it takes a processor offline (docs/decisions/virtio-interrupts.md).
 class MmioSignals final : public TransportSignals {
  public:
   // `kicks` outlives this.

@@ -8,6 +8,7 @@
 
 #include "keel/base/check.h"
 #include "keel/base/try.h"
+#include "keel/bus/handler_scope.h"
 
 namespace keel::detail {
 
@@ -37,6 +38,7 @@ void QueueKicks::post(std::uint16_t queue) {
 }
 
 void QueueKicks::serve() {
+  const HandlerScope scope;
   check(event_.drain().has_value(), "the transport's own eventfd can be read");
   for (std::size_t word = 0; word < posted_.size(); ++word) {
     std::uint64_t bits = posted_[word].exchange(0, std::memory_order_acq_rel);

@@ -16,7 +16,8 @@
 
 namespace keel::detail {
 
-// Brings notifications of queues to their device on an event loop's thread, wherever they come from. Any thread.
+// Brings notifications of queues to their device on an event loop's thread, wherever they come from. To the device each
+// is an I/O handler, as the doorbell's access is: inside it any device may be managed, this one included. Any thread.
 class QueueKicks {
  public:
   // `device` and `loop` outlive this.

@@ -102,9 +102,14 @@ DescriptorChain VirtQueue::take_empty_chain() {
   if (spare_.empty()) return {};
   DescriptorChain chain = std::move(spare_.back());
   spare_.pop_back();
+  return chain;
+}
+
+void VirtQueue::keep_room_of(DescriptorChain chain) {
+  if (spare_.size() == kSpareChains) return;
   chain.readable_.clear();
   chain.writable_.clear();
-  return chain;
+  spare_.push_back(std::move(chain));
 }
 
 // Follows the chain from its head. Says what is wrong with it, where something is.
@@ -177,7 +182,7 @@ void VirtQueue::add_used(DescriptorChain chain, std::uint32_t written) {
   virtio::store32(element + 4, written, std::memory_order_relaxed);
   ++next_used_;
   ++unsignalled_;
-  if (spare_.size() < kSpareChains) spare_.push_back(std::move(chain));
+  keep_room_of(std::move(chain));
 }
 
 void VirtQueue::publish_used() noexcept {
@@ -189,7 +194,7 @@ void VirtQueue::put_back(DescriptorChain chain) {
   check(in_flight_ != 0, "a request is put back once, into the queue that it came from");
   --in_flight_;
   --next_available_;
-  if (spare_.size() < kSpareChains) spare_.push_back(std::move(chain));
+  keep_room_of(std::move(chain));
 }
 
 void VirtQueue::signal() {

@@ -20,6 +20,7 @@ namespace keel::testing {
 class KvmWorld {
  public:
   static constexpr std::uint32_t kGsis = 64;
+  static constexpr int kPinCycles = 400;  // KVM waits at each for all that read its table of interrupts
 
   KvmWorld() { guest_.settle(); }
 

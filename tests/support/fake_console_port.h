@@ -8,6 +8,7 @@
 #include <string>
 
 #include "keel/base/mutex.h"
+#include "keel/bus/handler_scope.h"
 #include "keel/devices/console_port.h"
 
 namespace keel {
@@ -22,6 +23,7 @@ class FakeConsolePort final : public ConsolePort {
   }
   std::size_t read(std::span<std::uint8_t> bytes) override {
     const Lock lock(mutex_);
+    asked_in_handler_ = in_io_handler();
     const std::size_t count = std::min(bytes.size(), input_.size());
     std::copy_n(input_.begin(), count, bytes.begin());
     input_.erase(0, count);
@@ -29,6 +31,7 @@ class FakeConsolePort final : public ConsolePort {
   }
   std::size_t write(std::span<const std::uint8_t> bytes) override {
     const Lock lock(mutex_);
+    asked_in_handler_ = in_io_handler();
     const std::size_t count = std::min(bytes.size(), room_);
     room_ -= count;
     output_.append(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
@@ -36,6 +39,7 @@ class FakeConsolePort final : public ConsolePort {
   }
   [[nodiscard]] bool connected() const override {
     const Lock lock(mutex_);
+    asked_in_handler_ = in_io_handler();
     return connected_;
   }
 
@@ -71,6 +75,11 @@ class FakeConsolePort final : public ConsolePort {
     const Lock lock(mutex_);
     return input_.size();
   }
+  // Whether it was asked for something, the last time, inside an I/O handler.
+  [[nodiscard]] bool asked_in_handler() const {
+    const Lock lock(mutex_);
+    return asked_in_handler_;
+  }
 
  private:
   std::weak_ptr<ConsolePortUser> user_;
@@ -80,6 +89,7 @@ class FakeConsolePort final : public ConsolePort {
   std::string output_ KEEL_GUARDED_BY(mutex_);
   std::size_t room_ KEEL_GUARDED_BY(mutex_) = SIZE_MAX;
   bool connected_ KEEL_GUARDED_BY(mutex_) = true;
+  mutable bool asked_in_handler_ KEEL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace keel

@@ -11,6 +11,7 @@
 
 #include "keel/base/check.h"
 #include "keel/base/event_fd.h"
+#include "keel/bus/handler_scope.h"
 #include "keel/devices/block_backend.h"
 
 namespace keel::testing {
@@ -43,6 +44,7 @@ class FakeDisk final : public BlockBackend {
     if (!holds_) release();
   }
   [[nodiscard]] std::span<const BlockCompletion> completed() override {
+    asked_in_handler_ = in_io_handler();
     returned_ = std::exchange(ready_, {});
     if (returned_.empty()) check(event_.drain().has_value(), "an eventfd can be read");
     return returned_;
@@ -73,6 +75,8 @@ class FakeDisk final : public BlockBackend {
   [[nodiscard]] std::size_t held() const noexcept { return held_.size(); }
   [[nodiscard]] int commits() const noexcept { return commits_; }
   [[nodiscard]] int waits() const noexcept { return waits_; }
+  // Whether completed() was asked, the last time, inside an I/O handler.
+  [[nodiscard]] bool asked_in_handler() const noexcept { return asked_in_handler_; }
 
  private:
   void carry_out(const Request& held) {
@@ -101,6 +105,7 @@ class FakeDisk final : public BlockBackend {
   std::vector<BlockCompletion> returned_;
   BlockCompletion::Status status_ = BlockCompletion::Status::kDone;
   bool holds_ = false;
+  bool asked_in_handler_ = false;
   int commits_ = 0;
   int waits_ = 0;
 };

@@ -104,9 +104,10 @@ class FakeInterruptController {
     std::vector<FakePin*> asserting;
   };
 
+  // The only processor is that of APIC id 0 (Intel SDM, volume 3, 11.11.1: bits 12 to 19 of the address).
   void deliver(const MsiConfig& message) KEEL_REQUIRES(mutex_) {
     messages_.push_back(message);
-    requested_[message.data & 0xff] = true;
+    if ((message.address.value() >> 12 & 0xff) == 0) requested_[message.data & 0xff] = true;
   }
   void edge(Pin& pin) KEEL_REQUIRES(mutex_) {
     if (pin.vector && pin.mode == TriggerMode::kEdge) requested_[*pin.vector] = true;

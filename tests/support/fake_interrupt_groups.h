@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
@@ -343,6 +344,7 @@ inline std::unique_ptr<ResampledGroup> FakeInterruptController::legacy_group() {
   return std::make_unique<FakeGroup<ResampledInterrupt, FakePin>>(*this);
 }
 
+// As with KVM, everyone who listens at the pin hears of it, and not only who raised it.
 inline void FakeInterruptController::end_of_interrupt(std::uint8_t vector) {
   std::vector<FakePin*> resampled;
   {
@@ -350,8 +352,8 @@ inline void FakeInterruptController::end_of_interrupt(std::uint8_t vector) {
     for (Pin& pin : pins_) {
       if (pin.vector != vector || !pin.in_service) continue;
       pin.in_service = false;
-      resampled.insert(resampled.end(), pin.asserting.begin(), pin.asserting.end());
       pin.asserting.clear();
+      std::ranges::copy_if(pin.users, std::back_inserter(resampled), [](FakePin* user) { return user->connected(); });
     }
   }
   for (FakePin* pin : resampled) pin->resampled();

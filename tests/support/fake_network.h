@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "keel/bus/handler_scope.h"
 #include "keel/devices/net_backend.h"
 
 namespace keel::testing {
@@ -32,6 +33,7 @@ class FakeNetwork final : public NetBackend {
     std::uint16_t pairs = 1;
     std::vector<std::uint16_t> sent_on;  // the pair of each outgoing frame
     bool refuses_to_start = false;
+    bool asked_in_handler = false;  // the last time: inside an I/O handler
   };
 
   FakeNetwork(NetProperties properties, Wire& wire) : properties_(properties), wire_(wire) {}
@@ -49,6 +51,7 @@ class FakeNetwork final : public NetBackend {
     return {};
   }
   [[nodiscard]] Sent send(std::uint16_t pair, const virtio_net::Header& header, std::span<const iovec> frame) override {
+    wire_.asked_in_handler = in_io_handler();
     if (wire_.room == 0) return Sent::kFull;
     --wire_.room;
     Frame sent{.header = header, .bytes = {}};
@@ -62,6 +65,7 @@ class FakeNetwork final : public NetBackend {
   }
   [[nodiscard]] std::size_t receive(std::uint16_t /*pair*/, virtio_net::Header& header,
                                     std::span<std::uint8_t> buffer) override {
+    wire_.asked_in_handler = in_io_handler();
     if (wire_.incoming.empty()) return 0;
     const Frame frame = std::move(wire_.incoming.front());
     wire_.incoming.pop_front();

@@ -39,8 +39,12 @@ class InterruptBypass : public PinConformance<World> {
   class Checker final : public InterruptStatusChecker {
    public:
     explicit Checker(int times) : left(times) {}
-    bool wants_service() override { return left-- > 0; }
+    bool wants_service() override {
+      ++asked;
+      return left-- > 0;
+    }
     std::atomic<int> left;
+    std::atomic<int> asked = 0;
   };
 };
 TYPED_TEST_SUITE_P(InterruptBypass);
@@ -83,6 +87,34 @@ TYPED_TEST_P(InterruptBypass, ALevelIsTriggeredAgainWhileTheCheckerSaysSo) {
   // It was never lowered by the device, and can be raised again all the same.
   ASSERT_TRUE(wire->raise().has_value());
   EXPECT_EQ(this->world.take(), kVectorA);
+  EXPECT_EQ(this->world.take(), std::nullopt);
+}
+
+TYPED_TEST_P(InterruptBypass, ASharedLevelIsTriggeredAgainForWhoeverStillWantsService) {
+  const auto disk_group = this->pin(level_pin(11), kVectorB);
+  const auto net_group = this->pin(level_pin(11), kVectorB);
+  const auto disk = disk_group->get(0).value();
+  const auto net = net_group->get(0).value();
+  const auto busy = std::make_shared<typename TestFixture::Checker>(2);
+  const auto served = std::make_shared<typename TestFixture::Checker>(0);
+  disk->retrigger_while(busy);
+  net->retrigger_while(served);
+  // Raised by the one that has been served by then; the other is asked all the same, and keeps it up.
+  ASSERT_TRUE(net->raise().has_value());
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(this->world.take(), kVectorB);
+  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(busy->asked, 3);
+  EXPECT_EQ(served->asked, 3);
+  // The other way round.
+  served->left = 1;
+  ASSERT_TRUE(disk->raise().has_value());
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(this->world.take(), kVectorB);
+  EXPECT_EQ(this->world.take(), std::nullopt);
+  // Who wants service and is masked does not keep the line up.
+  busy->left = 1000;
+  ASSERT_TRUE(disk->mask().has_value());
+  ASSERT_TRUE(net->raise().has_value());
+  EXPECT_EQ(this->world.take(), kVectorB);
   EXPECT_EQ(this->world.take(), std::nullopt);
 }
 
@@ -155,7 +187,8 @@ TYPED_TEST_P(InterruptBypass, ExhaustionIsAnErrorThatTakesNothing) {
 
 REGISTER_TYPED_TEST_SUITE_P(InterruptBypass, TheTriggerNotifierInterruptsPastTheVmm,
                             WhatIsSignalledWhileDisabledIsDropped, ALevelIsTriggeredAgainWhileTheCheckerSaysSo,
-                            ACheckerThatIsGoneWantsNothing, TheCheckerMayUseTheInterrupt,
-                            WhoTakesTheResampleNotifierDecidesAboutRaisingAgain, ExhaustionIsAnErrorThatTakesNothing);
+                            ASharedLevelIsTriggeredAgainForWhoeverStillWantsService, ACheckerThatIsGoneWantsNothing,
+                            TheCheckerMayUseTheInterrupt, WhoTakesTheResampleNotifierDecidesAboutRaisingAgain,
+                            ExhaustionIsAnErrorThatTakesNothing);
 
 }  // namespace keel::testing

@@ -17,6 +17,7 @@
 //   take(handler): the guest takes one interrupt, runs `handler` and acknowledges; the vector, or nothing where none
 //   comes
 //   gsis_taken()
+//   kPinCycles: how often two pins can be taken and given back within seconds
 // message_conformance.h is about messages, pin_conformance.h about pins; interrupt_bypass_conformance.h is for Worlds
 // whose interrupts are a TriggerNotifier<World::Notifier>, the pins a ResampleNotifier.
 namespace keel::testing {
@@ -27,6 +28,10 @@ constexpr std::uint8_t kVectorB = 0x52;
 constexpr std::uint8_t kVectorC = 0x63;
 constexpr MsiConfig message(std::uint8_t vector) {
   return {.address = MmioAddress(0xfee0'0000), .data = vector};
+}
+// The same to a processor that no World has.
+constexpr MsiConfig message_to_nobody(std::uint8_t vector) {
+  return {.address = MmioAddress(0xfee4'2000), .data = vector};
 }
 
 inline ErrorCode code_of(const auto& result) {

@@ -107,6 +107,26 @@ TYPED_TEST_P(MessageConformance, AMessageWithoutConfigurationIsKeptUntilItHasOne
   EXPECT_EQ(this->world.take(), std::nullopt);
 }
 
+// Where a message goes is the guest's to say, and it may say nonsense.
+TYPED_TEST_P(MessageConformance, AMessageToAProcessorThatIsNotThereIsSentToNobody) {
+  const auto group = this->messages({kVectorA});
+  const auto interrupt = group->get(0).value();
+  ASSERT_TRUE(group->update(0, message_to_nobody(kVectorB)).has_value());
+  EXPECT_TRUE(interrupt->trigger().has_value());
+  EXPECT_FALSE(interrupt->is_pending());
+  EXPECT_EQ(this->world.take(), std::nullopt);
+  // Held back, it can be let go, which is the end of it.
+  ASSERT_TRUE(interrupt->mask().has_value());
+  ASSERT_TRUE(interrupt->trigger().has_value());
+  EXPECT_TRUE(interrupt->unmask().has_value());
+  EXPECT_FALSE(interrupt->is_masked());
+  EXPECT_FALSE(interrupt->is_pending());
+  ASSERT_TRUE(group->update(0, message(kVectorA)).has_value());
+  EXPECT_EQ(this->world.take(), std::nullopt);
+  ASSERT_TRUE(interrupt->trigger().has_value());
+  EXPECT_EQ(this->world.take(), kVectorA);
+}
+
 TYPED_TEST_P(MessageConformance, AMaskedMessageIsRememberedAsOneAndDeliveredOnUnmask) {
   const auto group = this->messages({kVectorA, kVectorB});
   const auto interrupt = group->get(0).value();
@@ -298,6 +318,7 @@ TYPED_TEST_P(MessageConformance, TenThousandCyclesLeaveNothingBehind) {
 
 REGISTER_TYPED_TEST_SUITE_P(MessageConformance, AMessageGoesWhereItsConfigurationSays,
                             ADisabledMessageIsRefusedAndNotKept, AMessageWithoutConfigurationIsKeptUntilItHasOne,
+                            AMessageToAProcessorThatIsNotThereIsSentToNobody,
                             AMaskedMessageIsRememberedAsOneAndDeliveredOnUnmask,
                             AMaskedMessageGoesWhereItWasMovedMeanwhile, DisablingForgetsWhatIsPending,
                             AGroupMasksAndMovesSeveralAtOnce, AnIndexBeyondTheGroupChangesNothing,

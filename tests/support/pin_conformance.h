@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "support/interrupt_world.h"
+#include "support/open_descriptors.h"
 #include "keel/interrupt/interrupt_source_group.h"
 
 // The part of the conformance suite about pins.
@@ -181,10 +182,28 @@ TYPED_TEST_P(PinConformance, ARefusedGroupUpdateChangesNothing) {
   EXPECT_EQ(this->world.gsis_taken(), gsis);
 }
 
+TYPED_TEST_P(PinConformance, CyclesOfPinsLeaveNothingBehind) {
+  const auto cycle = [this] {
+    const auto group = this->world.legacy_group();
+    ASSERT_TRUE(group->allocate(2).has_value());
+    using Change = typename InterruptSourceGroup<typename TypeParam::Legacy>::Change;
+    const Change changes[] = {{0, edge_pin(4)}, {1, level_pin(10)}};
+    ASSERT_TRUE(group->update(changes).has_value());
+    ASSERT_TRUE(group->enable().has_value());
+    ASSERT_TRUE(group->free().has_value());
+  };
+  cycle();
+  const std::uint64_t gsis = this->world.gsis_taken();
+  const std::size_t descriptors = open_descriptors();
+  for (int i = 0; i < TypeParam::kPinCycles && !this->HasFailure(); ++i) cycle();
+  EXPECT_EQ(this->world.gsis_taken(), gsis);
+  EXPECT_EQ(open_descriptors(), descriptors);
+}
+
 REGISTER_TYPED_TEST_SUITE_P(PinConformance, AnEdgePinInterruptsOnceForEveryRise, AMaskedEdgeOnAPinIsRememberedAsOne,
                             ALevelInterruptsUntilItIsLowered, ALevelSharedByTwoDevicesStaysUpForBoth,
                             OfAMaskedLevelOnlyTheStateAtUnmaskCounts, DisablingLowersALevel,
                             ARaisedLevelMovesWithItsPin, AnEdgePinHasOneOwnerAndPinsEnd,
-                            ARefusedGroupUpdateChangesNothing);
+                            ARefusedGroupUpdateChangesNothing, CyclesOfPinsLeaveNothingBehind);
 
 }  // namespace keel::testing

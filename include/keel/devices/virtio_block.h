@@ -28,14 +28,16 @@ namespace keel {
 // Leaves out: SIZE_MAX, GEOMETRY and TOPOLOGY (hints that this device has no reason to give), LIFETIME, SECURE_ERASE,
 //   zones, and more than one segment in a discard, which no driver needs.
 // Spec: VIRTIO 1.3, 5.2. A request that is wrong (beyond the end, no whole sectors, writing to what is read-only) is
-//   answered IOERR, one that the device does not know UNSUPP; one without room for a status breaks the queue.
+//   answered IOERR, one that the device does not know UNSUPP; one without room for a status breaks the queue. Wrong is
+//   also what has more than twice SEG_MAX pieces: the host keeps lists of them.
 // What the guest needs: virtio_blk. It sees the data as /dev/vda, and the id in /sys/block/vda/serial.
 //
 // Writes are cached until a flush where the driver negotiated FLUSH; one that did not has every write made stable
 // before it completes (5.2.6.2), whatever it writes to the cache's mode, which is then 0 from the start (5.2.5.2).
 //
 // Threads: any. Requests start and complete on the loop. reset() gives up what the disk has not begun, and waits for
-// the rest: the host must be done with guest memory. Lock order: this device's lock, then those of signals.
+// the rest: the host must be done with guest memory. reset_queue() waits for all that is under way in its queue. Lock
+// order: this device's lock, then those of signals.
 class VirtioBlock final : public VirtioDevice {
  public:
   struct Parts {
@@ -59,6 +61,7 @@ class VirtioBlock final : public VirtioDevice {
   void write_config(std::uint64_t offset, std::span<const std::uint8_t> data) override;
   Result<void> activate(VirtioActivation activation) override;
   void reset() noexcept override;
+  void reset_queue(std::uint16_t queue) noexcept override;
   void notify(std::uint16_t queue) override;
 
  private:

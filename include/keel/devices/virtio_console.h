@@ -64,6 +64,7 @@ class VirtioConsole final : public VirtioDevice,
   [[nodiscard]] std::uint32_t config_generation() const override;
   Result<void> activate(VirtioActivation activation) override;
   void reset() noexcept override;
+  void reset_queue(std::uint16_t index) noexcept override;
   void notify(std::uint16_t queue) override;
 
   // ConsolePortUser.

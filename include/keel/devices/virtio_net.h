@@ -32,6 +32,11 @@ namespace keel {
 // A network that takes no frames keeps them in the queue; one that is gone takes and drops them, and the guest sees
 // that the link is down. Frames wait in the network while the guest has no buffers.
 //
+// Frames that the guest sends go to the network from guest memory. Those that it receives are copied once, out of a
+// buffer of the device's: how many of the guest's buffers a frame takes is known with its size. To read straight into
+// them each pair would hold 64 KiB of them before there is a frame, and copy all the same where the driver posted
+// fewer. A user-mode stack has its frames in memory of its own anyway.
+//
 // Threads: any. Frames move on the loop. Lock order: this device's lock, then the network's and those of signals.
 class VirtioNet final : public VirtioDevice, private NetListener {
  public:
@@ -56,6 +61,7 @@ class VirtioNet final : public VirtioDevice, private NetListener {
   [[nodiscard]] std::uint32_t config_generation() const override;
   Result<void> activate(VirtioActivation activation) override;
   void reset() noexcept override;
+  void reset_queue(std::uint16_t index) noexcept override;
   void notify(std::uint16_t queue) override;
 
  private:

@@ -42,7 +42,8 @@ class IrqCalls {
   virtual Result<void> raise_line(Gsi gsi) = 0;
   virtual Result<void> lower_line(Gsi gsi) = 0;
 
-  // KVM_SIGNAL_MSI: needs no GSI and no route. A guest that blocks the message at its local APIC is no error.
+  // KVM_SIGNAL_MSI: needs no GSI and no route. A message that the guest blocks at its local APIC, or that it sends
+  // where no local APIC takes it, is no error: it is gone, as by irqfd.
   virtual Result<void> signal_msi(const MsiConfig& message) = 0;
 
   // How many GSIs the routing table has room for, the 24 pins included.

@@ -34,7 +34,7 @@ class GuestBuffers {
   // Takes the last byte; valid as long as the request. Where a device's status goes.
   [[nodiscard]] std::optional<std::uint8_t*> take_last_byte() noexcept;
 
-  // For VirtQueue: appends a piece, which is not empty; empties all, and keeps the capacity.
+  // For VirtQueue: appends a piece, which is not empty; empties all, and keeps the capacity for as many as are usual.
   void append(std::span<std::uint8_t> piece);
   void clear() noexcept;
 

@@ -98,6 +98,7 @@ class VirtQueue {
   VirtQueue(const GuestMemory& memory, const VirtQueueLayout& layout, std::uint64_t features, DriverSignals& signals);
 
   [[nodiscard]] DescriptorChain take_empty_chain();
+  void keep_room_of(DescriptorChain chain);
   [[nodiscard]] std::optional<std::string_view> collect(DescriptorChain& chain) const;
   [[nodiscard]] std::optional<std::string_view> enter_indirect(const virtio::Descriptor& descriptor,
                                                                Table& table) const;

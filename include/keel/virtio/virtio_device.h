@@ -32,10 +32,11 @@ struct VirtioActivation {
 // from the start. The transport sees to it that activate() and reset() alternate, reset() first of all where in doubt.
 //
 // Threads: the functions may be called from several threads at once, so a device has a lock, which each of them takes;
-// so do the callbacks of what the device watches. notify() comes on the event loop that the transport was given, which
-// is where the device's backend is served too, and comes late at times: after a reset there are no queues, and it does
+// so do the callbacks of what the device watches, under a HandlerScope of their own: notify() is inside one already, so
+// that devices may be managed from either. notify() comes on the event loop that the transport was given, which is
+// where the device's backend is served too, and comes late at times: after a reset there are no queues, and it does
 // nothing. The others come on vCPU threads and never wait for the loop. Nothing here blocks on a backend, but reset()
-// until the host has let go of guest memory.
+// and reset_queue() until the host has let go of guest memory.
 class VirtioDevice {
  public:
   virtual ~VirtioDevice() = default;
@@ -73,9 +74,10 @@ class VirtioDevice {
   // There may be something in that queue, or not. `queue` is below queue_sizes().size().
   virtual void notify(std::uint16_t queue) = 0;
 
-  // 2.6.1, for devices that offer kFeatureRingReset: the same as reset() for one queue, and the queue given anew. The
-  // device is active.
-  virtual void reset_queue(std::uint16_t /*queue*/) noexcept {}
+  // The same as reset() for one queue (2.6.1, 4.2.2.2: QueueReady); the others go on. The device is active. One that
+  // knows no such thing stops altogether.
+  virtual void reset_queue(std::uint16_t /*queue*/) noexcept { reset(); }
+  // 2.6.1, for devices that offer kFeatureRingReset: the queue given anew after reset_queue().
   virtual void restart_queue(std::uint16_t /*index*/, std::unique_ptr<VirtQueue> /*queue*/) {}
 };
 

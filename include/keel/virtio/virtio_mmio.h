@@ -29,9 +29,9 @@ class QueueKicks;
 
 // A virtio device behind a window of registers.
 //
-// Implements: VIRTIO 1.3, 4.2 "Virtio Over MMIO", version 2: features by page, status machine, split queues, queue
-// reset
-//   (where the device offers it), notification, interrupt status, configuration with generation, shared memory regions.
+// Implements: VIRTIO 1.3, 4.2 "Virtio Over MMIO", version 2: features by page, status machine, split queues, which stop
+//   one by one, queue reset (where the device offers it), notification, interrupt status, configuration with
+//   generation, shared memory regions.
 // Leaves out: the legacy interface (4.2.4); notification data (not offered).
 // What the guest needs: one 4 KiB window and one interrupt line, told by ACPI (LNRO0005), device tree or command line
 //   (mmio_device_manager.h). Any interrupt trigger.

@@ -4,8 +4,12 @@
 #include "src/backends/disk_operation.h"
 
 #include <cerrno>
+#include <deque>
+#include <vector>
 
 #include <gtest/gtest.h>
+
+#include "support/heap_in_use.h"
 
 namespace keel {
 namespace {
@@ -52,6 +56,20 @@ TEST(DiskOperation, AbandonedWithItsLastStepUnderWayItIsDone) {
   operation.result(0);
   EXPECT_FALSE(operation.next().has_value());
   EXPECT_EQ(operation.completion().status, Status::kDone);
+}
+
+TEST(DiskOperation, LongListsAreNotKept) {
+  std::uint8_t byte = 0;
+  const std::vector<iovec> pieces(500, {.iov_base = &byte, .iov_len = 1});
+  std::deque<DiskOperation> operations(1000);
+  const std::size_t before = testing::heap_in_use();
+  for (DiskOperation& operation : operations) {
+    operation.start({.operation = BlockRequest::Operation::kRead, .size = pieces.size(), .pieces = pieces}, kDisk);
+    ASSERT_EQ(operation.next()->buffers.size(), 500u);
+    operation.result(500);
+    ASSERT_FALSE(operation.next().has_value());
+  }
+  EXPECT_LT(testing::heap_in_use(), before + (1 << 20)) << "8 MB, where every operation keeps its list";
 }
 
 }  // namespace

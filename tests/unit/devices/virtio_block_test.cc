@@ -176,6 +176,25 @@ TEST_F(VirtioBlockTest, WhatIsNoWholeSectorsIsAnIoError) {
   EXPECT_EQ(status_of(request(spec::kTypeOut, 0).out(Bytes(513)).in(1)), spec::kStatusIoError);
 }
 
+TEST_F(VirtioBlockTest, MorePiecesThanADriverMaySendAreAnIoError) {
+  const auto status_of_pieces = [&](std::size_t pieces) {
+    DriverRequest made = request(spec::kTypeIn, 0);
+    const GuestAddress at = arena_.take(512);
+    // Whole sectors all the same: as many pieces of one byte as there are, and one of the rest.
+    for (std::size_t i = 1; i < pieces; ++i) made.in_at(at, 1);
+    const auto rest = static_cast<std::uint32_t>(512 - (pieces - 1) % 512);
+    return status_of(made.in_at(at, rest).in(1).indirect());
+  };
+  const std::uint32_t limit = config(spec::kConfigSegMax, 4);
+  EXPECT_EQ(status_of_pieces(limit), spec::kStatusOk);
+  // A piece of the driver's that lies across regions of memory is several here.
+  EXPECT_EQ(status_of_pieces(2 * limit), spec::kStatusOk);
+  EXPECT_EQ(status_of_pieces(2 * limit + 1), spec::kStatusIoError);
+  EXPECT_EQ(status_of_pieces(VirtQueue::kLongestIndirect - 2), spec::kStatusIoError);
+  EXPECT_EQ(disk_.history().size(), 2u);
+  EXPECT_THAT(signals_.reasons(), IsEmpty());
+}
+
 TEST_F(VirtioBlockTest, AShortHeaderIsAnIoError) {
   DriverRequest made = driver().request();
   EXPECT_EQ(status_of(made.out({0, 0, 0}).in(512).in(1)), spec::kStatusIoError);
@@ -281,6 +300,7 @@ TEST_F(VirtioBlockTest, ManyRequestsAreOneCommitAndCompleteInAnyOrder) {
   EXPECT_EQ(signals_.interrupts(), 1u) << "one interrupt for the batch";
   for (std::size_t i = 0; i < 10; ++i) EXPECT_EQ(driver().take_used()->id, sent[9 - i].head);
   for (std::uint8_t i = 0; i < 10; ++i) EXPECT_EQ(driver().written(sent[i])[0], i);
+  EXPECT_TRUE(disk_.asked_in_handler());
 }
 
 TEST_F(VirtioBlockTest, ResetWaitsForTheDiskAndAnswersNothing) {
@@ -311,6 +331,30 @@ TEST_F(VirtioBlockTest, ResetBeginsNothingThatTheDiskHasNotBegun) {
   activate(~0ull);
   EXPECT_EQ(status_of(request(spec::kTypeOut, 1).out(Bytes(512, 9)).in(1)), spec::kStatusOk);
   EXPECT_EQ(disk_.data()[512], 9);
+}
+
+TEST_F(VirtioBlockTest, AQueueThatIsStoppedIsLeftAloneAndTheOtherIsNot) {
+  disk_.hold();
+  const SentRequest gone = request(spec::kTypeOut, 1).out(Bytes(512, 9)).in(1).send();
+  const SentRequest stays = request(spec::kTypeIn, 2, 1).in(512).in(1).send();
+  device_->notify(0);
+  device_->notify(1);
+  EXPECT_EQ(disk_.held(), 2u);
+  device_->reset_queue(0);
+  EXPECT_EQ(disk_.held(), 0u) << "the host is done with the queue's memory";
+  disk_.hold(FakeDisk::Hold::kOff);
+  // What was under way is done: nobody takes back what a driver asked for.
+  EXPECT_EQ(disk_.data()[512], 9);
+  EXPECT_EQ(driver(0).take_used()->id, gone.head);
+  EXPECT_EQ(driver(1).take_used()->id, stays.head);
+  EXPECT_EQ(driver(1).written(stays)[0], 2);
+  // From here on the one is dead and the other lives.
+  request(spec::kTypeOut, 3).out(Bytes(512, 9)).in(1).send();
+  device_->notify(0);
+  serve();
+  EXPECT_EQ(disk_.data()[3 * 512], 3);
+  EXPECT_EQ(driver(0).take_used(), std::nullopt);
+  EXPECT_EQ(answer(request(spec::kTypeIn, 4, 1).in(512).in(1), 1).front(), 4);
 }
 
 TEST_F(VirtioBlockTest, GoingAwayWaitsForTheDisk) {

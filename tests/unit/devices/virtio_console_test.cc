@@ -121,9 +121,11 @@ TEST_F(VirtioConsoleTest, SlowHostSideHoldsUpItsOutputOnly) {
   EXPECT_EQ(queues_[1]->take_used(), std::nullopt);
   const SentRequest room = give_room(8);
   host_->type("in");
+  EXPECT_TRUE(host_->asked_in_handler());
   EXPECT_EQ(read(room), "in");
 
   host_->limit(4);
+  EXPECT_TRUE(host_->asked_in_handler());
   EXPECT_EQ(host_->output(), "abcdefg");
   EXPECT_TRUE(queues_[1]->take_used().has_value());
   host_->limit(100);
@@ -166,6 +168,7 @@ TEST_F(VirtioConsoleTest, InputDoesNotWaitForEver) {
   host_->type("abc");
   EXPECT_EQ(read(room), std::nullopt);
   EXPECT_EQ(loop_->serve(std::chrono::seconds(30)).value(), 1u);
+  EXPECT_TRUE(host_->asked_in_handler());
   EXPECT_EQ(read(room), "abc");
 }
 
@@ -217,6 +220,25 @@ TEST_F(VirtioConsoleTest, ResetLetsGoOfWhatIsUnderWay) {
   EXPECT_THAT(queues_[0]->written(room), ::testing::Each(0));
   console_->notify(0);
   console_->notify(1);
+}
+
+TEST_F(VirtioConsoleTest, AQueueThatIsStoppedIsLeftAloneAndTheOtherIsNot) {
+  host_->limit(0);
+  print("never");
+  console_->reset_queue(1);
+  host_->limit(100);
+  print("nor this");
+  EXPECT_EQ(host_->output(), "");
+  EXPECT_EQ(queues_[1]->take_used(), std::nullopt);
+  const SentRequest room = give_room(8);
+  host_->type("abc");
+  EXPECT_EQ(read(room), "abc");
+
+  console_->reset_queue(0);
+  const SentRequest late = give_room(8);
+  host_->type("def");
+  EXPECT_EQ(read(late), std::nullopt);
+  EXPECT_EQ(host_->unread(), 3u);
 }
 
 TEST_F(VirtioConsoleTest, WritableBuffersToPrintAndReadableOnesToFill) {

@@ -22,6 +22,7 @@
 namespace keel {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using testing::FakeNetwork;
 using testing::Frame;
@@ -235,6 +236,7 @@ TEST_F(VirtioNetTest, AFullNetworkKeepsFramesInTheQueue) {
   EXPECT_EQ(driver(kTransmit).used_idx(), 2);
   wire_.room = SIZE_MAX;
   wire_.listener->sendable(0);
+  EXPECT_TRUE(wire_.asked_in_handler);
   EXPECT_EQ(driver(kTransmit).used_idx(), 5);
   for (std::uint8_t i = 0; i < 5; ++i) EXPECT_EQ(wire_.outgoing[i].bytes, frame_of(60, i)) << "whole, and in order";
 }
@@ -300,6 +302,7 @@ TEST_F(VirtioNetTest, FramesWaitForBuffers) {
   arrive(frame_of(100));
   arrive(frame_of(200));
   EXPECT_EQ(wire_.incoming.size(), 1u) << "one is the device's, the rest the network's";
+  EXPECT_TRUE(wire_.asked_in_handler);
   post(64);
   device_->notify(kReceive);
   EXPECT_EQ(driver(kReceive).take_used(), std::nullopt) << "too small alone";
@@ -391,6 +394,27 @@ TEST_F(VirtioNetTest, ResetStopsTheNetworkAndForgetsWhatWaited) {
   post(512);
   device_->notify(kReceive);
   EXPECT_EQ(driver(kReceive).used_idx(), 0);
+}
+
+TEST_F(VirtioNetTest, AQueueThatIsStoppedIsLeftAloneAndTheOtherIsNot) {
+  post(64);
+  const SentRequest kept = post(64);
+  arrive(frame_of(200));
+  EXPECT_EQ(driver(kReceive).used_idx(), 0) << "the device holds both buffers, and waits for a third";
+  device_->reset_queue(kReceive);
+  post(512);
+  device_->notify(kReceive);
+  arrive(frame_of(60));
+  EXPECT_EQ(driver(kReceive).used_idx(), 0);
+  EXPECT_THAT(driver(kReceive).written(kept), Each(0));
+  send(frame_of(60));
+  EXPECT_EQ(wire_.outgoing.size(), 1u);
+
+  device_->reset_queue(kTransmit);
+  send(frame_of(60));
+  wire_.listener->sendable(0);
+  EXPECT_EQ(wire_.outgoing.size(), 1u);
+  EXPECT_EQ(driver(kTransmit).used_idx(), 1);
 }
 
 TEST_F(VirtioNetTest, ANetworkThatDoesNotStartIsADeviceThatDoesNot) {

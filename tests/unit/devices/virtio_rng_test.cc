@@ -14,6 +14,7 @@
 #include "support/fake_driver_signals.h"
 #include "support/virtio_driver.h"
 #include "keel/base/epoll_loop.h"
+#include "keel/bus/handler_scope.h"
 
 namespace keel {
 namespace {
@@ -26,12 +27,14 @@ using ::testing::SizeIs;
 class FakeEntropy final : public EntropySource {
  public:
   std::size_t fill(std::span<std::uint8_t> bytes) override {
+    asked_in_handler = in_io_handler();
     const std::size_t count = std::min(bytes.size(), left);
     left -= count;
     std::ranges::fill(bytes.first(count), std::uint8_t{0xa5});
     return count;
   }
   std::size_t left = SIZE_MAX;
+  bool asked_in_handler = false;  // the last time: inside an I/O handler
 };
 
 class VirtioRngTest : public ::testing::Test {
@@ -92,6 +95,7 @@ TEST_F(VirtioRngTest, MoreThanTheLimitWaits) {
   clock_.advance(30ms);
   // The timer is the host's own, so it rings whatever the test's clock says.
   while (taken() == std::nullopt) ASSERT_EQ(loop_->serve(10s).value(), 1u);
+  EXPECT_TRUE(entropy_.asked_in_handler);
 }
 
 TEST_F(VirtioRngTest, AllowanceGrowsWithTimeUpToTheBurst) {

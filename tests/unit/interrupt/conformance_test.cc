@@ -15,6 +15,7 @@ class FakeWorld {
   using Legacy = ResampledInterrupt;
   using Notifier = FakeNotifier;
   static constexpr std::uint32_t kGsis = 64;
+  static constexpr int kPinCycles = 10'000;
 
   auto msi_group() { return controller_.msi_group(); }
   auto legacy_group() { return controller_.legacy_group(); }

@@ -4,7 +4,10 @@
 #include "keel/kvm/interrupts.h"
 
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <string>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
@@ -246,6 +249,53 @@ TEST_F(KvmInterrupts, TheGuestsAcknowledgementRaisesAgainWhatIsStillUp) {
   EXPECT_EQ(loop->serve(std::chrono::milliseconds(0)).value(), 1u);
   EXPECT_FALSE(trigger.is_signalled());
   EXPECT_EQ(loop->serve(std::chrono::milliseconds(0)).value(), 0u);  // and the notifier is drained
+}
+
+// A loop that serves nothing and knows who watches.
+class CountingLoop final : public EventLoop {
+ public:
+  std::size_t watches = 0;
+
+ private:
+  Result<Registration> add(int /*fd*/, Readiness /*readiness*/, std::function<void()> /*callback*/) override {
+    return Registration{++watches};
+  }
+  void remove(Registration /*registration*/) noexcept override { --watches; }
+};
+
+TEST(KvmInterruptsLoop, TenThousandCyclesOfResampledPinsLeaveNoWatchBehind) {
+  struct Checker final : InterruptStatusChecker {
+    bool wants_service() override { return true; }
+  };
+  CountingLoop loop;
+  Interrupts machine(std::make_shared<testing::FakeIrqCalls>(), loop);
+  const auto checker = std::make_shared<Checker>();
+  const std::size_t descriptors = testing::open_descriptors();
+  for (int i = 0; i < 10'000; ++i) {
+    const auto group = machine.resampled_pin_group("vfio0");
+    ASSERT_TRUE(group->allocate(2).has_value());
+    ASSERT_TRUE(group->update(0, level(10)).has_value());
+    ASSERT_TRUE(group->update(1, level(11)).has_value());
+    group->get(0).value()->retrigger_while(checker);
+    ASSERT_TRUE(group->enable().has_value());
+    ASSERT_EQ(loop.watches, 2u);
+    // By every way that it can go: masked, moved, taken by somebody else, disabled, given back.
+    ASSERT_TRUE(group->mask(1).has_value());
+    ASSERT_EQ(loop.watches, 1u);
+    ASSERT_TRUE(group->unmask(1).has_value());
+    ASSERT_TRUE(group->update(1, level(12)).has_value());
+    std::ignore = dynamic_cast<ResampleNotifier<EventFd>&>(*group->get(0).value()).take_resample_notifier();
+    ASSERT_EQ(loop.watches, 1u);
+    const bool disables = i % 2 == 0;
+    if (disables) {
+      ASSERT_TRUE(group->disable().has_value());
+    }
+    ASSERT_EQ(loop.watches, disables ? 0u : 1u);
+    ASSERT_TRUE(group->free().has_value());
+    ASSERT_EQ(loop.watches, 0u);
+  }
+  EXPECT_EQ(machine.gsis_taken(), 0u);
+  EXPECT_EQ(testing::open_descriptors(), descriptors);
 }
 
 }  // namespace

@@ -10,13 +10,14 @@
 #include <gmock/gmock.h>
 
 #include "support/fake_driver_signals.h"
+#include "support/heap_in_use.h"
 #include "support/virtio_driver.h"
 
 namespace keel {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using virtio::Descriptor;
 
 constexpr std::uint64_t kAllFeatures =
@@ -28,7 +29,7 @@ const std::vector<GuestRange> kRam = {GuestRange::constant(0, 0xf'ffff), GuestRa
                                       GuestRange::constant(0xffff'ffff'fff0'0000, 0xffff'ffff'ffff'ffff)};
 constexpr GuestAddress kBorder(0x10'0000);
 
-class VirtQueueTest : public testing::Test {
+class VirtQueueTest : public ::testing::Test {
  protected:
   explicit VirtQueueTest(std::uint64_t features = kAllFeatures) : features_(features) {}
 
@@ -80,6 +81,29 @@ TEST_F(VirtQueueTest, RequestGoesThereAndBack) {
   EXPECT_EQ(driver_.take_used(), (UsedElement{sent.head, 5}));
   EXPECT_THAT(driver_.written(sent), ElementsAre(9, 8, 7, 6, 5, 0));
   EXPECT_EQ(queue_->in_flight(), 0);
+}
+
+TEST_F(VirtQueueTest, RoomOfLongChainsIsNotKept) {
+  DriverQueue driver(arena_, 64);
+  const auto queue = VirtQueue::create(memory_, driver.layout(), features_, signals_).value();
+  const GuestAddress table = arena_.take(16 * VirtQueue::kLongestIndirect, 16);
+  const GuestAddress at = arena_.take(1);
+  const auto round = [&](std::size_t pieces) {
+    std::vector<DescriptorChain> chains;
+    for (int i = 0; i < 64; ++i) {
+      DriverRequest request = driver.request();
+      for (std::size_t piece = 0; piece < pieces; ++piece) request.in_at(at, 1);
+      request.indirect_at(table).send();
+      chains.push_back(queue->pop().value());
+    }
+    for (DescriptorChain& chain : chains) queue->complete(std::move(chain), 0);
+    while (driver.take_used()) {
+    }
+  };
+  round(1);
+  const std::size_t before = testing::heap_in_use();
+  round(VirtQueue::kLongestIndirect);
+  EXPECT_LT(testing::heap_in_use(), before + (256 << 10)) << "1 MiB, where every chain keeps its room";
 }
 
 TEST_F(VirtQueueTest, BuffersAreTheGuestsOwnMemory) {

@@ -12,6 +12,7 @@
 
 #include "support/fake_interrupt.h"
 #include "support/fake_virtio_device.h"
+#include "support/late_virtio_device.h"
 #include "support/virtio_mmio_driver.h"
 #include "keel/base/epoll_loop.h"
 #include "keel/virtio/virtio_mmio_spec.h"
@@ -224,14 +225,52 @@ TEST_F(VirtioMmioTest, ReadyQueueCanBeTakenBackBeforeDriverOk) {
   EXPECT_EQ(device_->queue(0), nullptr);
 }
 
-TEST_F(VirtioMmioTest, QueueIsNotChangedAfterDriverOk) {
+TEST_F(VirtioMmioTest, QueueIsNotSetUpAfterDriverOk) {
   ASSERT_TRUE(driver_.negotiate(kFeatureVersion1));
   ASSERT_TRUE(driver_.set_up(queues_[0]));
   driver_.start();
+  EXPECT_FALSE(driver_.set_up(queues_[1]));
+  EXPECT_EQ(device_->queue(1), nullptr);
+}
+
+TEST_F(VirtioMmioTest, QueueStopsWhenItIsNotReadyAnyMore) {
+  bring_up();
+  driver_.write(kQueueSel, 0);
   driver_.write(kQueueReady, 0);
-  EXPECT_EQ(driver_.read(kQueueReady), 1u);
-  EXPECT_FALSE(driver_.set_up(queues_[1])) << "a queue after DRIVER_OK";
+  EXPECT_EQ(driver_.read(kQueueReady), 0u);
+  EXPECT_THAT(device_->take_calls(), ElementsAre("reset queue 0"));
+  EXPECT_EQ(device_->queue(0), nullptr);
+  EXPECT_NE(device_->queue(1), nullptr);
+  driver_.write(kQueueReady, 0);
+  EXPECT_THAT(device_->take_calls(), IsEmpty()) << "it has stopped already";
+  EXPECT_FALSE(driver_.set_up(queues_[0])) << "it comes back with a reset";
+  EXPECT_EQ(driver_.status(), 0x0fu) << "the device goes on";
+  bring_up();
   EXPECT_NE(device_->queue(0), nullptr);
+}
+
+TEST_F(VirtioMmioTest, QueueOfADeviceThatNeedsResetStopsToo) {
+  bring_up();
+  device_->signals()->needs_reset("the test says so");
+  driver_.write(kQueueSel, 1);
+  driver_.write(kQueueReady, 0);
+  EXPECT_EQ(driver_.read(kQueueReady), 0u);
+  EXPECT_THAT(device_->take_calls(), ElementsAre("reset queue 1"));
+}
+
+TEST_F(VirtioMmioTest, DeviceThatCannotStopOneQueueStopsAltogether) {
+  const auto transport = VirtioMmio::create(std::make_shared<LateVirtioDevice>(), memory_, *loop_).value();
+  VirtioMmioDriver driver(*transport);
+  ASSERT_TRUE(driver.negotiate(kFeatureVersion1));
+  DriverQueue queue(arena_, 8, 0);
+  ASSERT_TRUE(driver.set_up(queue));
+  driver.start();
+  driver.write(kQueueReady, 0);
+  EXPECT_EQ(driver.read(kQueueReady), 0u);
+  queue.request().in(16).send();
+  driver.notify(0);
+  serve();
+  EXPECT_EQ(queue.used_idx(), 0);
 }
 
 TEST_F(VirtioMmioTest, QueueThatCannotBeNeedsReset) {
