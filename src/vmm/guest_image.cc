@@ -25,6 +25,7 @@ Result<void> check_count(unsigned count, unsigned most, std::string_view of_what
 Result<GuestImage> GuestImage::load(const MachineConfig& config) {
   KEEL_TRY_VOID(check_count(config.cpus, MachineConfig::kMaxCpus, "vCPUs"));
   KEEL_TRY_VOID(check_count(config.device_threads.value_or(1), MachineConfig::kMaxDeviceThreads, "device threads"));
+  KEEL_TRY_VOID(check_devices(config));
   KEEL_TRY_VOID(x86_64::check_memory_size(config.memory_size));
   KEEL_TRY(GuestMemory memory, GuestMemory::create(x86_64::ram_ranges(config.memory_size)));
   KEEL_TRY(const InputFile kernel, InputFile::open(config.kernel));

@@ -76,7 +76,7 @@ Result<void> VirtioDevices::attach_console(const MachineConfig& config, MachineB
   std::vector<VirtioConsole::PortConfig> ports;
   if (config.console_output) {
     terminal_ = std::make_shared<TerminalPort>(*config.console_output, wiring_.terminal_room);
-    ports.push_back({.host = terminal_, .name = "console"});
+    ports.push_back({.host = terminal_, .name = std::string(kConsolePortName)});
   }
   for (std::size_t i = 0; i < backends.ports.size(); ++i) {
     ports.push_back(

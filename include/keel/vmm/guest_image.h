@@ -16,7 +16,7 @@ namespace keel {
 // configuration, and needs no hypervisor.
 struct GuestImage {
   // Every error is about the configuration: a file that is absent, unreadable or no kernel, what does not fit, too
-  // many vCPUs; it says what to change.
+  // many vCPUs, devices that do not go with one another; it says what to change.
   [[nodiscard]] static Result<GuestImage> load(const MachineConfig& config);
 
   MachineConfig config;

@@ -48,6 +48,13 @@ struct MachineConfig {
 // Ahead of every command line. A panic restarts the machine at once, through the keyboard controller (one port write),
 // and as a "warm" restart, which is how the machine tells a panic from an ordinary one (see Machine). There is no PCI
 // bus, and looking for one costs the guest some exits.
+// Whether a machine can have these devices together. Error kInvalidArgument: two of them are to have one tap, one MAC
+// address or one name, and the message names both; a port's name is too long, or there are too many ports.
+[[nodiscard]] Result<void> check_devices(const MachineConfig& config);
+
+// By this name the guest knows the console's own port.
+inline constexpr std::string_view kConsolePortName = "console";
+
 inline constexpr std::string_view kLeadingCmdline = "panic=-1 reboot=k,panic_warm pci=off";
 
 // "512M", "2G", "1048576K" or plain bytes. Error kInvalidArgument says what was wrong with the text.
