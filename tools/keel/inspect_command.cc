@@ -3,12 +3,14 @@
 
 #include "tools/keel/inspect_command.h"
 
+#include <cstddef>
 #include <cstdio>
 
 #include <fmt/format.h>
 
 #include "tools/keel/machine_map_json.h"
 #include "tools/keel/machine_map_text.h"
+#include "keel/backends/tap.h"
 #include "keel/base/try.h"
 #include "keel/vmm/ending.h"
 #include "keel/vmm/guest_image.h"
@@ -28,6 +30,19 @@ Result<GuestImage> load(const MachineOptions& options) {
   return GuestImage::load(config);
 }
 
+// What the map does not show, since it depends on something that is not there.
+void print_notes(const MachineConfig& config) {
+  for (std::size_t i = 0; i < config.networks.size(); ++i) {
+    const auto& tap = config.networks[i].tap;
+    if (!tap || config.cpus == 1 || tap_queue_pairs({.name = *tap})) continue;
+    fmt::print(
+        stderr,
+        "keel: note: net{}: there is no tap {}; shown with one queue pair, of up to {} that it has where the tap "
+        "is made with multi_queue\n",
+        i, *tap, config.cpus);
+  }
+}
+
 }  // namespace
 
 void InspectCommand::add_to(CLI::App& app) {
@@ -43,7 +58,8 @@ int InspectCommand::execute() {
   const auto image = load(machine_);
   if (!image) return report(image.error(), kWrongUseStatus);
   const auto map = map_machine(*image);
-  if (!map) return report(map.error(), exit_status(EndReason::kFailed));
+  if (!map) return report(map.error(), kWrongUseStatus);
+  print_notes(image->config);
   fmt::print("{}", format_ == "json" ? to_json(*map) : to_text(*map));
   return 0;
 }
