@@ -33,12 +33,20 @@ Result<GuestImage> GuestImage::load(const MachineConfig& config) {
   if (config.initrd) {
     KEEL_TRY(initrd, InputFile::open(*config.initrd));
   }
-  const std::string command_line = fmt::format("{} {}", kLeadingCmdline, config.cmdline);
-  KEEL_TRY(const x86_64::BootEntry entry, x86_64::load_linux(memory, {.kernel = kernel,
-                                                                      .initrd = initrd ? &*initrd : nullptr,
-                                                                      .command_line = command_line,
-                                                                      .acpi_rsdp = x86_64::kAcpiTables.first()}));
-  return GuestImage{.config = config, .memory = std::move(memory), .entry = entry};
+  // The line is written once it is known how much of one the kernel takes.
+  KEEL_TRY(const x86_64::LoadedLinux loaded, x86_64::load_linux(memory, {.kernel = kernel,
+                                                                         .initrd = initrd ? &*initrd : nullptr,
+                                                                         .command_line = "",
+                                                                         .acpi_rsdp = x86_64::kAcpiTables.first()}));
+  KernelCmdline cmdline(x86_64::command_line_capacity(loaded.kernel));
+  KEEL_TRY_VOID(cmdline.append(kLeadingCmdline));
+  KEEL_TRY_VOID(cmdline.append(config.cmdline));
+  KEEL_TRY_VOID(x86_64::write_command_line(memory, cmdline.text(), loaded.kernel));
+  return GuestImage{.config = config,
+                    .memory = std::move(memory),
+                    .entry = loaded.boot,
+                    .kernel = loaded.kernel,
+                    .cmdline = std::move(cmdline)};
 }
 
 }  // namespace keel

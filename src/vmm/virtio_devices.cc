@@ -111,4 +111,16 @@ std::vector<x86_64::AcpiDevice> VirtioDevices::acpi_devices() const {
   return devices;
 }
 
+Result<void> VirtioDevices::insert_into(KernelCmdline& cmdline) const {
+  if (!manager_) return {};
+  for (const MmioDeviceInfo& info : manager_->infos()) {
+    if (auto inserted = insert_virtio_mmio(cmdline, info); !inserted) {
+      return fail(inserted.error().code(),
+                  "the kernel cannot be told of {} \"{}\": {}; use a shorter command line, fewer devices, or ACPI",
+                  info.type, info.id, inserted.error().message());
+    }
+  }
+  return {};
+}
+
 }  // namespace keel

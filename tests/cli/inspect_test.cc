@@ -237,6 +237,12 @@ TEST_F(Inspect, SaysWhatItCannotKnowOfATapThatIsNotThere) {
   EXPECT_EQ(inspect({"--cpus", "1", "--net", "tap=keel-nobody"}).err, "") << "it has one in any case";
 }
 
+TEST_F(Inspect, TakesEitherWayToTellOfVirtioDevices) {
+  const std::string by_acpi = inspect({"--rng"}).out;
+  EXPECT_EQ(inspect({"--rng", "--virtio-mmio", "acpi"}).out, by_acpi);
+  EXPECT_EQ(inspect({"--rng", "--virtio-mmio", "cmdline"}).out, by_acpi) << "it is the same machine";
+}
+
 TEST_F(Inspect, OneDeviceTooManyIsToldWhoHasTheIrqs) {
   std::vector<std::string> disks;
   for (int i = 0; i < 24; ++i) disks.insert(disks.end(), {"--disk", "x"});

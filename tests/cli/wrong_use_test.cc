@@ -142,6 +142,21 @@ TEST(WrongUse, DeviceThreadsThatCannotBe) {
   expect_refusal(with_threads("some"), "--device-threads");
 }
 
+TEST(WrongUse, WaysToTellOfVirtioDevices) {
+  const TemporaryFile kernel(tiny_kernel({0xf4}));
+  expect_refusal(keel({"run", "--kernel", kernel.path(), "--virtio-mmio", "pci"}), "--virtio-mmio");
+  // 2047 characters are what this kernel takes.
+  const std::vector<std::string> crowded = {"--kernel", kernel.path(), "--rng", "--cmdline", std::string(2000, 'x')};
+  for (const std::string command : {"run", "inspect"}) {
+    std::vector<std::string> arguments = {command, "--virtio-mmio", "cmdline"};
+    arguments.insert(arguments.end(), crowded.begin(), crowded.end());
+    expect_refusal(keel(arguments), "the kernel cannot be told of virtio-rng \"rng0\"");
+  }
+  std::vector<std::string> by_acpi = {"inspect", "--virtio-mmio", "acpi"};
+  by_acpi.insert(by_acpi.end(), crowded.begin(), crowded.end());
+  EXPECT_EQ(keel(by_acpi).status, 0);
+}
+
 TEST(WrongUse, NotAKernel) {
   const TemporaryFile empty;
   expect_refusal(keel({"run", "--kernel", empty.path()}), "empty");

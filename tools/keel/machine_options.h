@@ -23,6 +23,7 @@ class MachineOptions {
  private:
   MachineConfig config_;
   std::string memory_ = "512M";
+  std::string discovery_ = "acpi";
   std::vector<std::string> disks_;
   std::vector<std::string> networks_;
   std::vector<std::string> ports_;

@@ -19,6 +19,7 @@
 #include "keel/vmm/guest_image.h"
 #include "keel/vmm/machine.h"
 #include "keel/vmm/machine_backends.h"
+#include "keel/vmm/machine_map.h"
 
 namespace keel::tool {
 namespace {
@@ -57,6 +58,8 @@ int RunCommand::execute() {
   if (!configuration) return report(configuration.error(), kWrongUseStatus);
   auto image = GuestImage::load(*configuration);
   if (!image) return report(image.error(), kWrongUseStatus);
+  // Whether every device finds its place, and the command line has room for them, is known without KVM.
+  if (const auto map = map_machine(*image); !map) return report(map.error(), kWrongUseStatus);
   auto backends = MachineBackends::open(*configuration);
   if (!backends) return report(backends.error(), kWrongUseStatus);
   auto system = kvm::System::open(kvm_device_);

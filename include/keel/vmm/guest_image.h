@@ -5,8 +5,10 @@
 
 #include <cstdint>
 
+#include "keel/arch/x86_64/kernel_image.h"
 #include "keel/arch/x86_64/linux_boot.h"
 #include "keel/base/error.h"
+#include "keel/device/kernel_cmdline.h"
 #include "keel/memory/guest_memory.h"
 #include "keel/vmm/machine_config.h"
 
@@ -22,6 +24,9 @@ struct GuestImage {
   MachineConfig config;
   GuestMemory memory;
   x86_64::BootEntry entry;
+  x86_64::KernelImage kernel;
+  // What is in memory as the kernel's command line, and has room for what else the kernel takes.
+  KernelCmdline cmdline;
 };
 
 }  // namespace keel
