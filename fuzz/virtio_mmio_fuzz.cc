@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 // Entropy, the console with one port and with three, and a device made for tests, behind virtio-mmio, under a driver
-// that writes what it likes into registers and rings. An input's first byte picks the device; a new device is one line
-// in make_device(). Block and net have fuzzers of their own, on backends that obey the input.
+// that writes what it likes into registers and rings. An input's first byte picks the device; a new device is a
+// case in make_device(), and one more in the count that picks it. Block and net have fuzzers of their own, on backends
+// that obey the input.
 
 #include <algorithm>
 #include <array>

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -81,14 +82,21 @@ bool ask_driver(const std::string& name, std::uint32_t command, Answer& answer) 
   return socket && ::ioctl(socket.get(), SIOCETHTOOL, &request) == 0;
 }
 
-// The kernel refuses to attach twice only where a tap was made for one queue: of one that was made for several, whoever
-// comes is one queue more, and gets a share of the frames. Its driver counts the queues that are attached as channels.
-bool is_attached(const std::string& name) {
+// What a tap's driver says of its queues, which it counts as channels. Nothing where the interface is no tap.
+std::optional<ethtool_channels> channels_of(const std::string& name) {
   ethtool_drvinfo driver = {};
   ethtool_channels channels = {};
-  return ask_driver(name, ETHTOOL_GDRVINFO, driver) &&
-         std::string_view(static_cast<const char*>(driver.driver)) == "tun" &&
-         ask_driver(name, ETHTOOL_GCHANNELS, channels) && channels.combined_count > 0;
+  const bool is_tap = ask_driver(name, ETHTOOL_GDRVINFO, driver) &&
+                      std::string_view(static_cast<const char*>(driver.driver)) == "tun" &&
+                      ask_driver(name, ETHTOOL_GCHANNELS, channels);
+  return is_tap ? std::optional(channels) : std::nullopt;
+}
+
+// The kernel refuses to attach twice only where a tap was made for one queue: of one that was made for several, whoever
+// comes is one queue more, and gets a share of the frames.
+bool is_attached(const std::string& name) {
+  const auto channels = channels_of(name);
+  return channels && channels->combined_count > 0;
 }
 
 // A tap is made for one queue or for several, and must be opened as it was made.
@@ -151,11 +159,21 @@ class Tap final : public FdNetwork {
   }
 };
 
+bool can_be_a_name(std::string_view name) {
+  return !name.empty() && name.size() < IFNAMSIZ && name.find_first_of("/%: ") == std::string_view::npos;
+}
+
 }  // namespace
 
+std::optional<std::uint16_t> tap_queue_pairs(const TapOptions& options) {
+  if (!can_be_a_name(options.name)) return std::nullopt;
+  const auto channels = channels_of(options.name);
+  if (!channels) return std::nullopt;
+  return static_cast<std::uint16_t>(std::clamp<std::uint32_t>(channels->max_combined, 1, options.queue_pairs));
+}
+
 Result<std::unique_ptr<NetBackend>> open_tap(const TapOptions& options) {
-  if (options.name.empty() || options.name.size() >= IFNAMSIZ ||
-      options.name.find_first_of("/%: ") != std::string::npos) {
+  if (!can_be_a_name(options.name)) {
     return fail(ErrorCode::kInvalidArgument,
                 "\"{}\" can be no interface's name: 1 to {} characters, without '/', ':', "
                 "'%' and blanks",

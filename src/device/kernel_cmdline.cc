@@ -4,6 +4,7 @@
 #include "keel/device/kernel_cmdline.h"
 
 #include <algorithm>
+#include <string>
 
 #include "keel/base/try.h"
 
@@ -28,6 +29,12 @@ Result<void> check_word(std::string_view what, std::string_view word) {
   return {};
 }
 
+// As much of it as a message has room for.
+std::string shortened(std::string_view words) {
+  constexpr std::size_t kMost = 60;
+  return words.size() <= kMost ? std::string(words) : fmt::format("{}…", words.substr(0, kMost));
+}
+
 }  // namespace
 
 Result<void> KernelCmdline::insert(std::string_view key, std::string_view value) {
@@ -49,7 +56,7 @@ Result<void> KernelCmdline::add(std::string_view words) {
   const std::size_t blank = text_.empty() ? 0 : 1;
   if (words.size() + blank > capacity_ - text_.size()) {
     return fail(ErrorCode::kExhausted, "\"{}\" does not fit: {} of {} bytes of the kernel command line are taken",
-                words, text_.size(), capacity_);
+                shortened(words), text_.size(), capacity_);
   }
   if (blank != 0) text_ += ' ';
   text_ += words;

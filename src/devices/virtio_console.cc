@@ -19,7 +19,6 @@ namespace {
 
 constexpr std::uint16_t kDataQueueSize = 64;
 constexpr std::uint16_t kControlQueueSize = 32;
-constexpr std::size_t kLongestName = 64;
 
 }  // namespace
 

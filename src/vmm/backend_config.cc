@@ -67,6 +67,11 @@ Result<NetConfig> parse_net(std::string_view text) {
         return fail(ErrorCode::kInvalidArgument, "--net \"{}\": {} is the address of a group, no interface's own", text,
                     *parsed);
       }
+      if (*parsed == MacAddress{}) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "--net \"{}\": {} is nobody's address; write one like 52:54:00:12:34:56, or none for a random one",
+                    text, *parsed);
+      }
       config.mac = *parsed;
     } else if (const auto forward = value_of(word, "hostfwd"); forward && !config.tap) {
       auto parsed = parse_host_forward(*forward);

@@ -25,6 +25,7 @@ Result<void> check_count(unsigned count, unsigned most, std::string_view of_what
 Result<GuestImage> GuestImage::load(const MachineConfig& config) {
   KEEL_TRY_VOID(check_count(config.cpus, MachineConfig::kMaxCpus, "vCPUs"));
   KEEL_TRY_VOID(check_count(config.device_threads.value_or(1), MachineConfig::kMaxDeviceThreads, "device threads"));
+  KEEL_TRY_VOID(check_devices(config));
   KEEL_TRY_VOID(x86_64::check_memory_size(config.memory_size));
   KEEL_TRY(GuestMemory memory, GuestMemory::create(x86_64::ram_ranges(config.memory_size)));
   KEEL_TRY(const InputFile kernel, InputFile::open(config.kernel));
@@ -32,12 +33,20 @@ Result<GuestImage> GuestImage::load(const MachineConfig& config) {
   if (config.initrd) {
     KEEL_TRY(initrd, InputFile::open(*config.initrd));
   }
-  const std::string command_line = fmt::format("{} {}", kLeadingCmdline, config.cmdline);
-  KEEL_TRY(const x86_64::BootEntry entry, x86_64::load_linux(memory, {.kernel = kernel,
-                                                                      .initrd = initrd ? &*initrd : nullptr,
-                                                                      .command_line = command_line,
-                                                                      .acpi_rsdp = x86_64::kAcpiTables.first()}));
-  return GuestImage{.config = config, .memory = std::move(memory), .entry = entry};
+  // The line is written once it is known how much of one the kernel takes.
+  KEEL_TRY(const x86_64::LoadedLinux loaded, x86_64::load_linux(memory, {.kernel = kernel,
+                                                                         .initrd = initrd ? &*initrd : nullptr,
+                                                                         .command_line = "",
+                                                                         .acpi_rsdp = x86_64::kAcpiTables.first()}));
+  KernelCmdline cmdline(x86_64::command_line_capacity(loaded.kernel));
+  KEEL_TRY_VOID(cmdline.append(kLeadingCmdline));
+  KEEL_TRY_VOID(cmdline.append(config.cmdline));
+  KEEL_TRY_VOID(x86_64::write_command_line(memory, cmdline.text(), loaded.kernel));
+  return GuestImage{.config = config,
+                    .memory = std::move(memory),
+                    .entry = loaded.boot,
+                    .kernel = loaded.kernel,
+                    .cmdline = std::move(cmdline)};
 }
 
 }  // namespace keel

@@ -70,7 +70,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, Gues
                                                  .serial_room = machine->serial_room_,
                                                  .clock = clock},
                                                 image.config, std::move(backends)));
-  KEEL_TRY_VOID(machine->platform_->describe(machine->memory_, cpus));
+  KEEL_TRY_VOID(machine->platform_->describe(image));
   KEEL_TRY_VOID(machine->create_vcpus(system, image.entry, cpus));
   return machine;
 }

@@ -32,6 +32,8 @@ class NoDisk final : public BlockBackend {
 
 class NoNetwork final : public NetBackend {
  public:
+  explicit NoNetwork(std::uint16_t queue_pairs) noexcept : properties_{.queue_pairs = queue_pairs} {}
+
   [[nodiscard]] const NetProperties& properties() const noexcept override { return properties_; }
   Result<void> start(EventLoop& /*loop*/, std::uint64_t /*guest_offloads*/, NetListener& /*listener*/) override {
     return {};
@@ -60,9 +62,14 @@ class NoPort final : public ConsolePort {
   [[nodiscard]] std::size_t write(std::span<const std::uint8_t> bytes) override { return bytes.size(); }
 };
 
+// A queue pair for each processor, where the tap has as many.
+TapOptions tap_options(const NetConfig& config, unsigned cpus) {
+  return {.name = *config.tap, .queue_pairs = static_cast<std::uint16_t>(cpus)};
+}
+
 Result<std::unique_ptr<NetBackend>> open_network(const NetConfig& config, unsigned cpus) {
   if (!config.tap) return start_user_network({.forwards = config.forwards, .program = {}});
-  return open_tap({.name = *config.tap, .queue_pairs = static_cast<std::uint16_t>(cpus)});
+  return open_tap(tap_options(config, cpus));
 }
 
 }  // namespace
@@ -84,7 +91,11 @@ Result<MachineBackends> MachineBackends::open(const MachineConfig& config) {
 MachineBackends MachineBackends::absent(const MachineConfig& config) {
   MachineBackends backends;
   for (const DiskConfig& disk : config.disks) backends.disks.push_back(std::make_unique<NoDisk>(disk.access));
-  for (std::size_t i = 0; i < config.networks.size(); ++i) backends.networks.push_back(std::make_unique<NoNetwork>());
+  for (const NetConfig& network : config.networks) {
+    std::uint16_t pairs = 1;
+    if (network.tap) pairs = tap_queue_pairs(tap_options(network, config.cpus)).value_or(1);
+    backends.networks.push_back(std::make_unique<NoNetwork>(pairs));
+  }
   for (std::size_t i = 0; i < config.ports.size(); ++i) backends.ports.push_back(std::make_shared<NoPort>());
   return backends;
 }

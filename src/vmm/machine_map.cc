@@ -77,6 +77,7 @@ Result<MachineMap> map_machine(const GuestImage& image) {
                                                   .serial_room = serial_room,
                                                   .clock = clock},
                                                  image.config, MachineBackends::absent(image.config)));
+  KEEL_TRY_VOID(platform->command_line(image));
   return platform->map();
 }
 

@@ -11,6 +11,7 @@
 
 #include "src/vmm/pc_layout.h"
 #include "keel/arch/x86_64/acpi/acpi_tables.h"
+#include "keel/arch/x86_64/linux_boot.h"
 #include "keel/arch/x86_64/memory_map.h"
 #include "keel/base/check.h"
 #include "keel/base/try.h"
@@ -98,9 +99,17 @@ MachineMap Platform::map() const {
   return map;
 }
 
-Result<void> Platform::describe(const GuestMemory& memory, unsigned cpus) const {
+Result<KernelCmdline> Platform::command_line(const GuestImage& image) const {
+  KernelCmdline line = image.cmdline;
+  if (image.config.virtio_discovery == VirtioDiscovery::kCommandLine) {
+    KEEL_TRY_VOID(virtio_.insert_into(line));
+  }
+  return line;
+}
+
+Result<void> Platform::describe(const GuestImage& image) const {
   x86_64::AcpiConfig config;
-  config.cpu_count = cpus;
+  config.cpu_count = image.config.cpus;
   // Nothing is plugged into the keyboard controller: a guest that is not told of it saves the probe, and resets the
   // machine through it all the same.
   config.keyboard_controller = x86_64::KeyboardController::kAbsent;
@@ -109,9 +118,11 @@ Result<void> Platform::describe(const GuestMemory& memory, unsigned cpus) const 
   // Guests have better clocks, and measure this one at length where they are told of it.
   config.fixed_hardware.pm_timer.reset();
   config.devices = {x86_64::acpi_com1(), x86_64::acpi_rtc()};
-  for (const x86_64::AcpiDevice& device : virtio_.acpi_devices()) config.devices.push_back(device);
-  KEEL_TRY_VOID(x86_64::write_acpi_tables(memory, config));
-  return {};
+  if (image.config.virtio_discovery == VirtioDiscovery::kAcpi)
+    for (const x86_64::AcpiDevice& device : virtio_.acpi_devices()) config.devices.push_back(device);
+  KEEL_TRY_VOID(x86_64::write_acpi_tables(memory_, config));
+  KEEL_TRY(const KernelCmdline line, command_line(image));
+  return x86_64::write_command_line(memory_, line.text(), image.kernel);
 }
 
 std::optional<std::size_t> Platform::type(std::span<const std::uint8_t> bytes) {

@@ -22,6 +22,7 @@
 #include "keel/bus/locked.h"
 #include "keel/device/device_manager.h"
 #include "keel/device/doorbell_step.h"
+#include "keel/device/kernel_cmdline.h"
 #include "keel/device/line_socket.h"
 #include "keel/device/plain_device.h"
 #include "keel/devices/acpi_pm.h"
@@ -33,6 +34,7 @@
 #include "keel/devices/uart16550.h"
 #include "keel/kvm/interrupts.h"
 #include "keel/memory/guest_memory.h"
+#include "keel/vmm/guest_image.h"
 #include "keel/vmm/machine_backends.h"
 #include "keel/vmm/machine_config.h"
 #include "keel/vmm/machine_map.h"
@@ -58,8 +60,11 @@ class Platform {
   [[nodiscard]] static Result<std::unique_ptr<Platform>> create(const Wiring& wiring, const MachineConfig& config,
                                                                 MachineBackends backends);
 
-  // Writes the ACPI tables that tell the guest of these devices and of `cpus` processors.
-  Result<void> describe(const GuestMemory& memory, unsigned cpus) const;
+  // Writes what tells the guest of these devices and of the processors: the ACPI tables and, where the kernel learns of
+  // virtio devices by it, the command line. Of `image` all but its memory is used, which may have moved to the machine.
+  Result<void> describe(const GuestImage& image) const;
+  // The whole command line of `image` in this machine. Errors: those of VirtioDevices::insert_into().
+  [[nodiscard]] Result<KernelCmdline> command_line(const GuestImage& image) const;
 
   [[nodiscard]] MachineMap map() const;
 

@@ -76,7 +76,7 @@ Result<void> VirtioDevices::attach_console(const MachineConfig& config, MachineB
   std::vector<VirtioConsole::PortConfig> ports;
   if (config.console_output) {
     terminal_ = std::make_shared<TerminalPort>(*config.console_output, wiring_.terminal_room);
-    ports.push_back({.host = terminal_, .name = "console"});
+    ports.push_back({.host = terminal_, .name = std::string(kConsolePortName)});
   }
   for (std::size_t i = 0; i < backends.ports.size(); ++i) {
     ports.push_back(
@@ -109,6 +109,18 @@ std::vector<x86_64::AcpiDevice> VirtioDevices::acpi_devices() const {
     devices.push_back(x86_64::acpi_virtio_mmio(index, info.window, info.irq));
   }
   return devices;
+}
+
+Result<void> VirtioDevices::insert_into(KernelCmdline& cmdline) const {
+  if (!manager_) return {};
+  for (const MmioDeviceInfo& info : manager_->infos()) {
+    if (auto inserted = insert_virtio_mmio(cmdline, info); !inserted) {
+      return fail(inserted.error().code(),
+                  "the kernel cannot be told of {} \"{}\": {}; use a shorter command line, fewer devices, or ACPI",
+                  info.type, info.id, inserted.error().message());
+    }
+  }
+  return {};
 }
 
 }  // namespace keel

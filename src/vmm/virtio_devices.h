@@ -20,6 +20,7 @@
 #include "keel/base/event_fd.h"
 #include "keel/base/event_loop.h"
 #include "keel/device/device_manager.h"
+#include "keel/device/kernel_cmdline.h"
 #include "keel/devices/console_port.h"
 #include "keel/devices/entropy_source.h"
 #include "keel/devices/virtio_console.h"
@@ -56,8 +57,9 @@ class VirtioDevices {
   [[nodiscard]] std::size_t type(std::span<const std::uint8_t> bytes) { return terminal_->type(bytes); }
   void resize(TerminalSize size);
 
-  // How the guest is told of them.
+  // How the guest is told of them: one way or the other. Error kExhausted, where the command line has no room for all.
   [[nodiscard]] std::vector<x86_64::AcpiDevice> acpi_devices() const;
+  Result<void> insert_into(KernelCmdline& cmdline) const;
 
  private:
   EventLoop& next_loop() noexcept { return *wiring_.loops[turn_++ % wiring_.loops.size()]; }

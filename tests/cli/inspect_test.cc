@@ -227,6 +227,22 @@ TEST_F(Inspect, ShowsDisksAndNetworksWithoutOpeningThem) {
   EXPECT_EQ((*disk)["type"], "virtio-block");
 }
 
+TEST_F(Inspect, SaysWhatItCannotKnowOfATapThatIsNotThere) {
+  const ProgramResult several = inspect({"--cpus", "4", "--net", "user", "--net", "tap=keel-nobody"});
+  EXPECT_EQ(several.status, 0);
+  EXPECT_EQ(
+      several.err,
+      "keel: note: net1: there is no tap keel-nobody; shown with one queue pair, of up to 4 that it has where the "
+      "tap is made with multi_queue\n");
+  EXPECT_EQ(inspect({"--cpus", "1", "--net", "tap=keel-nobody"}).err, "") << "it has one in any case";
+}
+
+TEST_F(Inspect, TakesEitherWayToTellOfVirtioDevices) {
+  const std::string by_acpi = inspect({"--rng"}).out;
+  EXPECT_EQ(inspect({"--rng", "--virtio-mmio", "acpi"}).out, by_acpi);
+  EXPECT_EQ(inspect({"--rng", "--virtio-mmio", "cmdline"}).out, by_acpi) << "it is the same machine";
+}
+
 TEST_F(Inspect, OneDeviceTooManyIsToldWhoHasTheIrqs) {
   std::vector<std::string> disks;
   for (int i = 0; i < 24; ++i) disks.insert(disks.end(), {"--disk", "x"});

@@ -107,6 +107,69 @@ TEST(WrongUse, NetworksThatCannotBe) {
   expect_refusal(with_net("tap=keel-nobody"), "ip tuntap add dev keel-nobody mode tap");
 }
 
+TEST(WrongUse, NetworksThatDoNotGoTogether) {
+  const TemporaryFile kernel(tiny_kernel({0xf4}));
+  const auto with_nets = [&](const std::string& one, const std::string& other) {
+    return keel({"run", "--kernel", kernel.path(), "--net", one, "--net", other});
+  };
+  expect_refusal(with_nets("user", "user,mac=00:00:00:00:00:00"), "00:00:00:00:00:00 is nobody's address");
+  expect_refusal(with_nets("user,mac=52:54:00:00:00:01", "user,mac=52:54:00:00:00:01"),
+                 "net0 and net1 are both to have the MAC address 52:54:00:00:00:01");
+  expect_refusal(with_nets("tap=keel-nobody", "tap=keel-nobody"), "net0 and net1 are both to have tap keel-nobody");
+}
+
+TEST(WrongUse, PortsThatCannotBe) {
+  const TemporaryFile kernel(tiny_kernel({0xf4}));
+  const auto with = [&](std::vector<std::string> options) {
+    options.insert(options.begin(), {"run", "--kernel", kernel.path(), "--kvm", "/nonexistent/kvm"});
+    return keel(options);
+  };
+  expect_refusal(with({"--port", "agent"}), "--port \"agent\": write NAME=SOCKET");
+  expect_refusal(with({"--port", "a=/nonexistent/x"}), "make socket \"/nonexistent/x\": No such file");
+  expect_refusal(with({"--port", "a=" + std::string(200, 's')}), "a path has 1 to 107 bytes");
+  expect_refusal(with({"--port", "a=/tmp/keel-1", "--port", "a=/tmp/keel-2"}),
+                 "the ports of sockets \"/tmp/keel-1\" and \"/tmp/keel-2\" are both named \"a\"");
+  expect_refusal(with({"--console", "--port", "console=/tmp/keel-1"}), "the name of the console's own port");
+  expect_refusal(with({"--port", std::string(65, 'n') + "=/tmp/keel-1"}),
+                 "a name has at most 64 bytes, and this has 65");
+  std::vector<std::string> ports;
+  for (int i = 0; i < 32; ++i) ports.insert(ports.end(), {"--port", "p" + std::to_string(i) + "=/tmp/keel-1"});
+  expect_refusal(with(ports), "32 ports asked for; a machine has up to 31");
+}
+
+TEST(WrongUse, FlagsTakeNoValue) {
+  for (const std::string flag : {"--rng", "--console"}) {
+    expect_refusal(keel({"run", "--kernel", "x", flag, "yes"}), "yes");
+    expect_refusal(keel({"run", "--kernel", "x", flag + "=some"}), flag);
+  }
+}
+
+TEST(WrongUse, DeviceThreadsThatCannotBe) {
+  const TemporaryFile kernel(tiny_kernel({0xf4}));
+  const auto with_threads = [&](const std::string& count) {
+    return keel({"run", "--kernel", kernel.path(), "--device-threads", count});
+  };
+  expect_refusal(with_threads("0"), "0 device threads asked for; a machine has 1 to 64");
+  expect_refusal(with_threads("65"), "65 device threads");
+  expect_refusal(with_threads("-1"), "--device-threads");
+  expect_refusal(with_threads("some"), "--device-threads");
+}
+
+TEST(WrongUse, WaysToTellOfVirtioDevices) {
+  const TemporaryFile kernel(tiny_kernel({0xf4}));
+  expect_refusal(keel({"run", "--kernel", kernel.path(), "--virtio-mmio", "pci"}), "--virtio-mmio");
+  // 2047 characters are what this kernel takes.
+  const std::vector<std::string> crowded = {"--kernel", kernel.path(), "--rng", "--cmdline", std::string(2000, 'x')};
+  for (const std::string command : {"run", "inspect"}) {
+    std::vector<std::string> arguments = {command, "--virtio-mmio", "cmdline"};
+    arguments.insert(arguments.end(), crowded.begin(), crowded.end());
+    expect_refusal(keel(arguments), "the kernel cannot be told of virtio-rng \"rng0\"");
+  }
+  std::vector<std::string> by_acpi = {"inspect", "--virtio-mmio", "acpi"};
+  by_acpi.insert(by_acpi.end(), crowded.begin(), crowded.end());
+  EXPECT_EQ(keel(by_acpi).status, 0);
+}
+
 TEST(WrongUse, NotAKernel) {
   const TemporaryFile empty;
   expect_refusal(keel({"run", "--kernel", empty.path()}), "empty");

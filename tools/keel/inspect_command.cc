@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+#include <cstddef>
+#include <cstdio>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,11 +15,28 @@
 #include "tools/keel/machine_map_json.h"
 #include "tools/keel/machine_map_text.h"
 #include "tools/keel/whole_run.h"
+#include "keel/backends/tap.h"
 #include "keel/vmm/ending.h"
 #include "keel/vmm/guest_image.h"
 #include "keel/vmm/machine_map.h"
 
 namespace keel::tool {
+namespace {
+
+// What the map does not show, since it depends on something that is not there.
+void print_notes(const MachineConfig& config) {
+  for (std::size_t i = 0; i < config.networks.size(); ++i) {
+    const auto& tap = config.networks[i].tap;
+    if (!tap || config.cpus == 1 || tap_queue_pairs({.name = *tap})) continue;
+    fmt::print(
+        stderr,
+        "keel: note: net{}: there is no tap {}; shown with one queue pair, of up to {} that it has where the tap "
+        "is made with multi_queue\n",
+        i, *tap, config.cpus);
+  }
+}
+
+}  // namespace
 
 void InspectCommand::add_to(CLI::App& app) {
   command_ = app.add_subcommand("inspect", "Print the machine that `run` would run: devices, addresses, interrupts");
@@ -43,6 +62,7 @@ int InspectCommand::print(const MachineConfig& config) const {
   if (!image) return report(image.error(), kWrongUseStatus);
   const auto map = map_machine(*image);
   if (!map) return report(map.error(), layout_status(map.error()));
+  print_notes(config);
   fmt::print("{}", as_json() ? to_json(*map) : to_text(*map));
   return 0;
 }

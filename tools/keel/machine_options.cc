@@ -36,6 +36,14 @@ void MachineOptions::add_to(CLI::App& command) {
       .add_option("--device-threads", config_.device_threads,
                   "at most so many threads for disks and networks, in turn; without, each has its own")
       ->type_name("N");
+  command
+      .add_option(
+          "--virtio-mmio", discovery_,
+          "how the kernel learns of virtio devices: acpi, as distributions' do; or cmdline, for kernels built with "
+          "CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES")
+      ->check(CLI::IsMember({"acpi", "cmdline"}))
+      ->type_name("acpi|cmdline")
+      ->capture_default_str();
   command.add_flag("--rng", config_.rng, "give the guest the host's entropy (virtio-rng)");
   // One value each, so that what follows is not swallowed, and any number of them.
   command
@@ -76,6 +84,7 @@ Result<MachineConfig> MachineOptions::config() const {
   for (const std::string& text : ports_) {
     KEEL_TRY(result.ports.emplace_back(), parse_port(text));
   }
+  if (discovery_ == "cmdline") result.virtio_discovery = VirtioDiscovery::kCommandLine;
   if (console_) result.console_output = STDOUT_FILENO;
   return result;
 }

@@ -25,6 +25,7 @@ class MachineOptions {
   MachineConfig config_;
   std::string kvm_device_ = "/dev/kvm";
   std::string memory_ = "512M";
+  std::string discovery_ = "acpi";
   std::vector<std::string> disks_;
   std::vector<std::string> networks_;
   std::vector<std::string> ports_;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "keel/base/error.h"
@@ -25,5 +26,9 @@ struct TapOptions {
 // tap), kNotFound, kPermissionDenied, kAlreadyExists (somebody has it; of a tap with several queues, where the host
 // says how many are attached: ETHTOOL_GCHANNELS), kUnsupported (this host has no taps), kIo.
 [[nodiscard]] Result<std::unique_ptr<NetBackend>> open_tap(const TapOptions& options);
+
+// How many queue pairs open_tap() would have, found out without opening: whoever has the tap keeps it, and nobody need
+// be allowed to. Nothing where there is no such tap.
+[[nodiscard]] std::optional<std::uint16_t> tap_queue_pairs(const TapOptions& options);
 
 }  // namespace keel

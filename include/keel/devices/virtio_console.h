@@ -42,12 +42,13 @@ class VirtioConsole final : public VirtioDevice,
     std::string name = {};  // told to the driver where there are several ports
   };
   static constexpr std::size_t kMaxPorts = 31;
+  static constexpr std::size_t kLongestName = 64;  // bytes of a port's
 
   // How long the only port of a device keeps input from a driver that prints nothing; see `settled_`.
   static constexpr std::chrono::nanoseconds kSettling = std::chrono::seconds(1);
 
   // Port i is ports[i]; `loop`, the transport's, outlives it. Errors: kInvalidArgument (no port, too many, one without
-  // a host side, a name of more than 64 bytes), those of LoopTimer::create()
+  // a host side, a name longer than kLongestName), those of LoopTimer::create()
   // and ConsolePort::attach().
   [[nodiscard]] static Result<std::shared_ptr<VirtioConsole>> create(std::vector<PortConfig> ports, EventLoop& loop);
   ~VirtioConsole() override;

@@ -18,7 +18,8 @@ namespace keel {
 struct MachineBackends {
   // Opens the disks, which locks them, the networks, and the ports' sockets. Every error is about the configuration.
   [[nodiscard]] static Result<MachineBackends> open(const MachineConfig& config);
-  // As many that do nothing, for a machine that nobody runs; the host is not touched.
+  // As many that do nothing, for a machine that nobody runs. Nothing of the host's is opened; a tap that is there is
+  // asked how many queues it has, and one that is not counts as one with one queue.
   [[nodiscard]] static MachineBackends absent(const MachineConfig& config);
 
   std::vector<std::unique_ptr<BlockBackend>> disks;

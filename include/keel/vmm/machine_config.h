@@ -14,6 +14,12 @@
 
 namespace keel {
 
+// How the guest's kernel learns of virtio devices. By one of them: by both it would take each device for two.
+enum class VirtioDiscovery : std::uint8_t {
+  kAcpi,         // LNRO0005, as distributions' kernels do
+  kCommandLine,  // virtio_mmio.device=, for kernels built with CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES
+};
+
 // What a machine is made of, as the command line or an embedding program says it.
 struct MachineConfig {
   static constexpr std::uint64_t kDefaultMemory = 512ull << 20;
@@ -39,7 +45,15 @@ struct MachineConfig {
   // At most so many threads for disks and networks, which work on them in turn: 1 to kMaxDeviceThreads. Nothing: one
   // for each of them, up to that. The other devices share the first.
   std::optional<unsigned> device_threads = std::nullopt;
+  VirtioDiscovery virtio_discovery = VirtioDiscovery::kAcpi;
 };
+
+// Whether a machine can have these devices together. Error kInvalidArgument: two of them are to have one tap, one MAC
+// address or one name, and the message names both; a port's name is too long, or there are too many ports.
+[[nodiscard]] Result<void> check_devices(const MachineConfig& config);
+
+// By this name the guest knows the console's own port.
+inline constexpr std::string_view kConsolePortName = "console";
 
 // How many device threads a machine with that configuration has: no more than it has disks and networks, and one at
 // least. Precondition: what the configuration says of them is within its bounds.

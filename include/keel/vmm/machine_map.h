@@ -33,7 +33,8 @@ struct MachineMap {
   friend bool operator==(const MachineMap&, const MachineMap&) = default;
 };
 
-// The map of the machine that would run `image`. Needs no hypervisor. Errors: a device finds no place.
+// The map of the machine that would run `image`. Needs no hypervisor. Errors: a device finds no place, or
+// the command line has no room to tell of it.
 [[nodiscard]] Result<MachineMap> map_machine(const GuestImage& image);
 
 }  // namespace keel

@@ -76,8 +76,12 @@ Result<GuestRange> load_initrd(const GuestMemory& memory, const InputFile& file,
   return range;
 }
 
+std::size_t command_line_capacity(const KernelImage& kernel) noexcept {
+  return std::min<std::uint64_t>(kernel.command_line_size, kCommandLine.size() - 1);
+}
+
 Result<void> write_command_line(const GuestMemory& memory, std::string_view text, const KernelImage& kernel) {
-  const std::uint64_t limit = std::min<std::uint64_t>(kernel.command_line_size, kCommandLine.size() - 1);
+  const std::size_t limit = command_line_capacity(kernel);
   if (text.size() > limit) {
     return fail(ErrorCode::kInvalidArgument, "the command line has {} characters; this kernel takes {}", text.size(),
                 limit);
@@ -110,7 +114,7 @@ Result<void> write_zero_page(const GuestMemory& memory, const KernelImage& kerne
   return write_e820(memory, page);
 }
 
-Result<BootEntry> load_linux(const GuestMemory& memory, const LinuxBoot& boot) {
+Result<LoadedLinux> load_linux(const GuestMemory& memory, const LinuxBoot& boot) {
   KEEL_TRY(const KernelImage kernel, load_kernel(memory, boot.kernel));
   std::optional<GuestRange> initrd;
   if (boot.initrd != nullptr) {
@@ -118,7 +122,7 @@ Result<BootEntry> load_linux(const GuestMemory& memory, const LinuxBoot& boot) {
   }
   KEEL_TRY_VOID(write_command_line(memory, boot.command_line, kernel));
   KEEL_TRY_VOID(write_zero_page(memory, kernel, initrd, boot.acpi_rsdp));
-  return BootEntry{.entry = kernel.entry, .boot_params = kBootParams};
+  return LoadedLinux{.boot = {.entry = kernel.entry, .boot_params = kBootParams}, .kernel = kernel};
 }
 
 }  // namespace keel::x86_64

@@ -6,21 +6,15 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <sched.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstring>
+#include <optional>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "support/own_network.h"
 #include "keel/base/unique_fd.h"
 
 namespace keel {
@@ -28,34 +22,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr int kNotAllowed = 77;
-
-// Runs `body` in a process with a network of its own. Its exit status: 0, 1 where something failed, or kNotAllowed.
-template <typename Body>
-int in_own_network(Body body) {
-  (void)std::fflush(stdout);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    // A process of several threads, as a sanitizer's may be, gets no users of its own, but root needs none.
-    if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0 && ::unshare(CLONE_NEWNET) != 0) ::_exit(kNotAllowed);
-    body();
-    (void)std::fflush(stdout);
-    ::_exit(::testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-}
-
-// A tap that stays when its maker goes. Ends the process where this host makes none.
-void make_tap(const std::string& name, int flags) {
-  const UniqueFd control(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
-  ifreq request = {};
-  std::ranges::copy(name, request.ifr_name);
-  request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | flags);
-  if (!control || ::ioctl(control.get(), TUNSETIFF, &request) != 0 || ::ioctl(control.get(), TUNSETPERSIST, 1) != 0)
-    ::_exit(kNotAllowed);
-}
+using testing::in_own_network;
+using testing::kNotAllowed;
+using testing::make_tap;
 
 std::string refusal(const std::string& name) {
   const auto tap = open_tap({.name = name});
@@ -95,6 +64,27 @@ TEST(Tap, OneMachineAtATimeHasIt) {
       }
       first->reset();
       EXPECT_EQ(refusal(name), "(it opened)");
+    }
+  });
+  if (status == kNotAllowed) GTEST_SKIP() << "this user may not make a network with a tap";
+  EXPECT_EQ(status, 0);
+}
+
+TEST(Tap, QueuePairsAreKnownWithoutOpening) {
+  EXPECT_EQ(tap_queue_pairs({.name = "keel-nobody", .queue_pairs = 4}), std::nullopt);
+  EXPECT_EQ(tap_queue_pairs({.name = "lo", .queue_pairs = 4}), std::nullopt);
+  EXPECT_EQ(tap_queue_pairs({.name = std::string(100, 'x'), .queue_pairs = 4}), std::nullopt);
+  const int status = in_own_network([] {
+    for (const int flags : {0, IFF_MULTI_QUEUE}) {
+      const std::string name = flags == 0 ? "keel-one" : "keel-several";
+      make_tap(name, flags);
+      for (const std::uint16_t pairs : {std::uint16_t{1}, std::uint16_t{4}}) {
+        const auto known = tap_queue_pairs({.name = name, .queue_pairs = pairs});
+        auto opened = open_tap({.name = name, .queue_pairs = pairs});
+        ASSERT_TRUE(opened.has_value()) << opened.error().message();
+        EXPECT_EQ(known, (*opened)->properties().queue_pairs) << name;
+        EXPECT_EQ(tap_queue_pairs({.name = name, .queue_pairs = pairs}), known) << "somebody has it";
+      }
     }
   });
   if (status == kNotAllowed) GTEST_SKIP() << "this user may not make a network with a tap";

@@ -44,6 +44,8 @@ TEST(KernelCmdlineTest, IsFullAtItsCapacity) {
   EXPECT_TRUE(cmdline.insert("b", "2").has_value());
   EXPECT_EQ(cmdline.text(), "a=1 b=2");
   EXPECT_EQ(message(cmdline.append("c")), "\"c\" does not fit: 7 of 7 bytes of the kernel command line are taken");
+  EXPECT_EQ(message(cmdline.append(std::string(5000, 'x'))),
+            "\"" + std::string(60, 'x') + "…\" does not fit: 7 of 7 bytes of the kernel command line are taken");
 }
 
 }  // namespace

@@ -33,8 +33,9 @@ TEST(BackendConfig, Networks) {
   EXPECT_EQ(forwards->forwards.size(), 2u);
   EXPECT_EQ(forwards->mac, (MacAddress{{0x52, 0x54, 0, 0x12, 0x34, 0x56}}));
   EXPECT_EQ(parse_net("tap=tap0")->tap, "tap0");
-  for (const auto* const wrong : {"", "vlan", "tap", "user,", "user,hostfwd", "user,hostfwd=80", "user,mac=1",
-                                  "user,mac=01:00:00:00:00:00", "tap=t,hostfwd=tcp::1-:2"}) {
+  for (const auto* const wrong :
+       {"", "vlan", "tap", "user,", "user,hostfwd", "user,hostfwd=80", "user,mac=1", "user,mac=01:00:00:00:00:00",
+        "user,mac=00:00:00:00:00:00", "tap=t,hostfwd=tcp::1-:2"}) {
     const auto refused = parse_net(wrong);
     ASSERT_FALSE(refused.has_value()) << wrong;
     EXPECT_THAT(refused.error().message(), HasSubstr(fmt::format("--net \"{}\"", wrong)));

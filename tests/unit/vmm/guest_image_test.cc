@@ -44,7 +44,8 @@ TEST(GuestImage, SaysWhatDoesNotFit) {
   EXPECT_THAT(refusal({.kernel = kernel.path(), .initrd = initrd.path(), .memory_size = kMemory}),
               HasSubstr(initrd.path()));
   EXPECT_THAT(refusal({.kernel = kernel.path(), .initrd = {}, .cmdline = std::string(1 << 16, 'x')}),
-              HasSubstr("command line"));
+              HasSubstr("x…\" does not fit: 36 of 2047 bytes of the kernel command line are taken"));
+  EXPECT_THAT(refusal({.kernel = kernel.path(), .initrd = {}, .cmdline = "a\tb"}), HasSubstr("printable ASCII"));
   EXPECT_THAT(refusal({.kernel = kernel.path(), .initrd = {}, .cpus = 65}),
               HasSubstr("65 vCPUs asked for; a machine has 1 to 64"));
   EXPECT_THAT(refusal({.kernel = kernel.path(), .initrd = {}, .device_threads = 0}), HasSubstr("0 device threads"));

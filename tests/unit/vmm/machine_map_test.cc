@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "support/own_network.h"
 #include "support/run_program.h"
 #include "unit/arch/x86_64/kernel_files.h"
 #include "keel/arch/x86_64/memory_map.h"
@@ -84,6 +85,29 @@ TEST(MachineMap, RamAndItsSlotsFollowTheSize) {
 TEST(MachineMap, TheSameConfigurationIsTheSameMachine) {
   EXPECT_EQ(map_of(64 * x86_64::kMiB), map_of(64 * x86_64::kMiB));
   EXPECT_NE(map_of(64 * x86_64::kMiB), map_of(65 * x86_64::kMiB));
+}
+
+// A tap that is there is shown as the network that it makes: with queues for each processor where it has several.
+TEST(MachineMap, ATapHasAsManyQueuesAsWhenItRuns) {
+  const auto bytes = x86_64::testing::make_bzimage().bytes;
+  const testing::TemporaryFile kernel(std::string(bytes.begin(), bytes.end()));
+  MachineConfig config;
+  config.kernel = kernel.path();
+  config.memory_size = 64 * x86_64::kMiB;
+  config.cpus = 4;
+  const auto doorbells_with = [&](const std::string& tap) {
+    config.networks = {{.tap = tap, .forwards = {}, .mac = {}}};
+    return map_machine(GuestImage::load(config).value()).value().doorbells.size();
+  };
+  EXPECT_EQ(doorbells_with("keel-nobody"), 2u);
+  const int status = testing::in_own_network([&] {
+    testing::make_tap("keel-one", 0);
+    testing::make_tap("keel-several", IFF_MULTI_QUEUE);
+    EXPECT_EQ(doorbells_with("keel-one"), 2u);
+    EXPECT_EQ(doorbells_with("keel-several"), 2u * 4 + 1);
+  });
+  if (status == testing::kNotAllowed) GTEST_SKIP() << "this user may not make a network with a tap";
+  EXPECT_EQ(status, 0);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string_view>
 
@@ -23,9 +24,15 @@ struct LinuxBoot {
   std::optional<GuestAddress> acpi_rsdp = std::nullopt;  // saves the kernel its search
 };
 
+// What load_linux() has put into memory.
+struct LoadedLinux {
+  BootEntry boot;
+  KernelImage kernel;
+};
+
 // Loads all of it into `memory` as GuestMemory::create() made it: the kernel, the initrd, the command line at
 // kCommandLine and the zero page, with the memory map, at kBootParams. Errors are those of the functions below.
-[[nodiscard]] Result<BootEntry> load_linux(const GuestMemory& memory, const LinuxBoot& boot);
+[[nodiscard]] Result<LoadedLinux> load_linux(const GuestMemory& memory, const LinuxBoot& boot);
 
 // The steps, for callers with an order of their own.
 
@@ -34,7 +41,11 @@ struct LinuxBoot {
 [[nodiscard]] Result<GuestRange> load_initrd(const GuestMemory& memory, const InputFile& file,
                                              const KernelImage& kernel);
 
-// Error: kInvalidArgument where the text is longer than the kernel takes or contains a zero.
+// The most characters that it may have: what the kernel takes, and what there is room for.
+[[nodiscard]] std::size_t command_line_capacity(const KernelImage& kernel) noexcept;
+
+// Once more for another text. Error: kInvalidArgument where the text is longer than the kernel takes or contains a
+// zero.
 [[nodiscard]] Result<void> write_command_line(const GuestMemory& memory, std::string_view text,
                                               const KernelImage& kernel);
 

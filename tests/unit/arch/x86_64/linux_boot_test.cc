@@ -48,13 +48,13 @@ TEST(LinuxBoot, PutsEverythingWhereTheZeroPageSays) {
   const auto memory = memory_of(512 * kMiB);
   const auto kernel = make_bzimage().set<std::uint64_t>(boot_params::kSetupData, 0x1234).file();
   const auto initrd = initrd_of(0x1801);
-  const auto entry = load_linux(memory, {.kernel = kernel,
-                                         .initrd = &initrd,
-                                         .command_line = "console=ttyS0 panic=-1",
-                                         .acpi_rsdp = GuestAddress(0xe'0000)});
-  ASSERT_TRUE(entry.has_value()) << entry.error().message();
-  EXPECT_EQ(entry->entry, GuestAddress(testing::kBzImageStart + 0x200));
-  EXPECT_EQ(entry->boot_params, kBootParams);
+  const auto loaded = load_linux(memory, {.kernel = kernel,
+                                          .initrd = &initrd,
+                                          .command_line = "console=ttyS0 panic=-1",
+                                          .acpi_rsdp = GuestAddress(0xe'0000)});
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().message();
+  EXPECT_EQ(loaded->boot.entry, GuestAddress(testing::kBzImageStart + 0x200));
+  EXPECT_EQ(loaded->boot.boot_params, kBootParams);
 
   EXPECT_EQ(zero_page<std::uint32_t>(memory, boot_params::kHeader), boot_params::kHeaderMagic);
   EXPECT_EQ(zero_page<std::uint8_t>(memory, boot_params::kTypeOfLoader), 0xff);
@@ -65,9 +65,9 @@ TEST(LinuxBoot, PutsEverythingWhereTheZeroPageSays) {
   const auto ramdisk = zero_page<std::uint32_t>(memory, boot_params::kRamdiskImage);
   EXPECT_EQ(ramdisk, 512 * kMiB - 0x2000);
   EXPECT_EQ(zero_page<std::uint32_t>(memory, boot_params::kRamdiskSize), 0x1801u);
-  const auto loaded = memory.slice(GuestAddress(ramdisk), 0x1802).value();
-  EXPECT_TRUE(std::ranges::all_of(loaded.first(0x1801), [](std::uint8_t byte) { return byte == 'i'; }));
-  EXPECT_EQ(loaded[0x1801], 0);
+  const auto bytes = memory.slice(GuestAddress(ramdisk), 0x1802).value();
+  EXPECT_TRUE(std::ranges::all_of(bytes.first(0x1801), [](std::uint8_t byte) { return byte == 'i'; }));
+  EXPECT_EQ(bytes[0x1801], 0);
 
   const auto text = zero_page<std::uint32_t>(memory, boot_params::kCmdLinePtr);
   EXPECT_STREQ(reinterpret_cast<const char*>(memory.slice(GuestAddress(text), 64)->data()), "console=ttyS0 panic=-1");
