@@ -121,7 +121,8 @@ TEST(IoManager, OverlapNamesBothParties) {
   const auto refused = bus.register_mmio(MmioRange::constant(0x1000, 0x1fff), device(), "blk0");
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code(), ErrorCode::kOverlap);
-  EXPECT_EQ(refused.error().message(), R"(mmio [0x1000, 0x1fff] "blk0" overlaps [0x1800, 0x27ff] "net0")");
+  EXPECT_EQ(refused.error().message(), R"(mmio [0x1000, 0x1fff] "blk0" overlaps [0x1800, 0x27ff] "net0")"
+                                       "; deregister that first, or choose another range");
 }
 
 // Every way two ranges can share an address, on a space of eight.
@@ -164,7 +165,8 @@ TEST(IoManager, RegistersADeviceAtAllItsRangesOrAtNone) {
   const auto refused = bus.register_device(ports, gpu, windows, gpu, "gpu");
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().message(),
-            R"(mmio [0xe0000000, 0xe0ffffff] "gpu" overlaps [0xe0fff000, 0xe0ffffff] "thief")");
+            R"(mmio [0xe0000000, 0xe0ffffff] "gpu" overlaps [0xe0fff000, 0xe0ffffff] "thief")"
+            "; deregister that first, or choose another range");
   EXPECT_TRUE(bus.pio_entries().empty());
   EXPECT_EQ(bus.mmio_entries().size(), 1u);
   EXPECT_EQ(guest_in<std::uint8_t>(bus, 0x3c0), 0xff);
@@ -180,7 +182,8 @@ TEST(IoManager, ADeviceThatOverlapsItselfIsRefusedWhole) {
   const std::array ports{PioRange::constant(0x10, 0x1f), PioRange::constant(0x1f, 0x2f)};
   const auto refused = bus.register_device(ports, device(), {}, nullptr, "twice");
   ASSERT_FALSE(refused.has_value());
-  EXPECT_EQ(refused.error().message(), R"(pio [0x1f, 0x2f] "twice" overlaps [0x10, 0x1f] "twice")");
+  EXPECT_EQ(refused.error().message(), R"(pio [0x1f, 0x2f] "twice" overlaps [0x10, 0x1f] "twice")"
+                                       "; deregister that first, or choose another range");
   EXPECT_TRUE(bus.pio_entries().empty());
 }
 

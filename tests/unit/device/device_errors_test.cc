@@ -147,7 +147,8 @@ TEST_F(DeviceErrors, NoHoleLargeEnough) {
       refused({MmioConstraint{.size = 0x8000, .alignment = 0x8000, .place = MmioPlace::kBelow4GiB}}),
       "\"new\": I/O resource 0 (mmio of size 0x8000 aligned to 0x8000) failed: mmio below 4 GiB: no room for 0x8000 "
       "addresses aligned to 0x8000 in [0xd0000000, 0xd000ffff] for \"new\": 0x7000 are free there, the largest hole so "
-      "aligned is [0xd0000000, 0xd0003fff] (0x4000); ask for at most 0x4000, free a range or widen the bounds");
+      "aligned is [0xd0000000, 0xd0003fff] (0x4000); ask for at most 0x4000, free a range or widen the bounds; held "
+      "by: [0xd0004000, 0xd0004fff] \"net0\", [0xd0008000, 0xd000ffff] \"net1\"");
 }
 
 TEST_F(DeviceErrors, OutsideTheMachine) {
@@ -265,8 +266,10 @@ TEST(DeviceErrorsElsewhere, TheHostRefuses) {
 
 TEST_F(DeviceErrors, RegisteredBehindTheManagersBack) {
   ASSERT_TRUE(machine.io.register_pio(PioRange::constant(0x18, 0x27), fake::device(), "smuggler"));
-  EXPECT_EQ(refused({ports(0x10, 0x1f)}),
-            "\"new\": registration failed: pio [0x10, 0x1f] \"new\" overlaps [0x18, 0x27] \"smuggler\"");
+  EXPECT_EQ(
+      refused({ports(0x10, 0x1f)}),
+      "\"new\": registration failed: pio [0x10, 0x1f] \"new\" overlaps [0x18, 0x27] \"smuggler\"; deregister that "
+      "first, or choose another range");
 }
 
 // Detaching and moving.
@@ -364,7 +367,7 @@ TEST_F(DeviceErrors, MoveOntoWhatWasRegisteredBehindTheManagersBack) {
   const std::string before = machine.text();
   EXPECT_EQ(message(machine.devices.move_pio(InstanceId(1), PioRange::constant(0x10, 0x1f), PioAddress(0x40))),
             "\"com1\": moving pio [0x10, 0x1f] to pio [0x40, 0x4f] failed: pio [0x40, 0x4f] \"com1\" overlaps [0x48, "
-            "0x57] \"smuggler\"");
+            "0x57] \"smuggler\"; deregister that first, or choose another range");
   EXPECT_EQ(machine.text(), before);
 }
 

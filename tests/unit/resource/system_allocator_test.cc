@@ -159,7 +159,8 @@ TEST(SystemAllocator, NamesTheConstraintAndTheHolderWhenItRefuses) {
       refuse({MmioConstraint{.size = 0x10000, .alignment = 0x10000}}),
       "\"net0\": I/O resource 0 (mmio of size 0x10000 aligned to 0x10000) failed: mmio below 4 GiB: no room for "
       "0x10000 addresses aligned to 0x10000 in [0xd0000000, 0xd000ffff] for \"net0\": 0x8000 are free there, but no "
-      "free address is so aligned; lower the alignment, free a range or widen the bounds");
+      "free address is so aligned; lower the alignment, free a range or widen the bounds; held by: [0xd0000000, "
+      "0xd0007fff] \"blk0\"");
   EXPECT_EQ(refuse({MsiConstraint{.kind = MsiKind::kPciMsix, .count = 3}}),
             "\"net0\": MSI, resource 0 (3 pci-msix vectors) failed: no 3 msi gsis in a row are left in [24, 31]: 2 are "
             "free, the longest run is 2 from 30; ask for at most 2, or free or widen; held by: [24, 29] \"blk0\"");
