@@ -152,9 +152,38 @@ TEST_F(DeviceErrors, NoHoleLargeEnough) {
 }
 
 TEST_F(DeviceErrors, OutsideTheMachine) {
-  EXPECT_EQ(refused({MmioConstraint{.size = 0x1000, .within = MmioRange::constant(0x1000, 0x1fff)}}),
-            "\"new\": I/O resource 0 (mmio [0x1000, 0x1fff]) failed: mmio above 4 GiB: [0x1000, 0x1fff] for \"new\" is "
-            "outside the managed space [0x1000000000, 0x10ffffffff]");
+  EXPECT_EQ(
+      refused({MmioConstraint{.size = 0x1000, .within = MmioRange::constant(0x1000, 0x1fff)}}),
+      "\"new\": I/O resource 0 (mmio [0x1000, 0x1fff]) failed: [0x1000, 0x1fff] lies in no mmio window of this "
+      "machine (mmio below 4 GiB [0xd0000000, 0xd000ffff], mmio above 4 GiB [0x1000000000, 0x10ffffffff]); choose "
+      "a place inside one of them");
+  // Half inside is not inside.
+  EXPECT_EQ(refused({mmio_at(0xd000'f800, 0x1000)}),
+            "\"new\": I/O resource 0 (mmio [0xd000f800, 0xd00107ff]) failed: [0xd000f800, 0xd00107ff] lies in no mmio "
+            "window of this machine (mmio below 4 GiB [0xd0000000, 0xd000ffff], mmio above 4 GiB [0x1000000000, "
+            "0x10ffffffff]); choose a place inside one of them");
+  EXPECT_EQ(
+      refused({MmioConstraint{
+          .size = 0x1000, .within = MmioRange::constant(0x1000, 0x8fff), .place = MmioPlace::kPreferAbove}}),
+      "\"new\": I/O resource 0 (mmio of size 0x1000 aligned to 0x1000 in [0x1000, 0x8fff]) failed: [0x1000, "
+      "0x8fff] lies in no mmio window of this machine (mmio below 4 GiB [0xd0000000, 0xd000ffff], mmio above 4 GiB "
+      "[0x1000000000, 0x10ffffffff]); choose a place inside one of them");
+}
+
+TEST_F(DeviceErrors, NoRoomInEitherWindow) {
+  attach(machine, fake::device({mmio_at(0xd000'8000, 0x1000)}), "net0");
+  attach(machine, fake::device({mmio_at(0x10'8000'0000, 0x1000)}), "gpu");
+  EXPECT_EQ(refused({MmioConstraint{.size = 0x8000'1000, .place = MmioPlace::kPreferAbove}}),
+            "\"new\": I/O resource 0 (mmio of size 0x80001000 aligned to 0x1000) failed: mmio above 4 GiB: no room for "
+            "0x80001000 addresses aligned to 0x1000 in [0x1000000000, 0x10ffffffff] for \"new\": 0xfffff000 are free "
+            "there, the largest hole so aligned is [0x1000000000, 0x107fffffff] (0x80000000); ask for at most "
+            "0x80000000, free a range or widen the bounds; held by: [0x1080000000, 0x1080000fff] \"gpu\"; and mmio "
+            "below 4 GiB: no room for 0x80001000 addresses aligned to 0x1000 in [0xd0000000, 0xd000ffff] for \"new\", "
+            "which are only 0x10000 addresses; ask for less or widen the bounds");
+  // What no window could do is said once.
+  EXPECT_EQ(refused({MmioConstraint{.size = 8, .alignment = 3, .place = MmioPlace::kPreferAbove}}),
+            "\"new\": I/O resource 0 (mmio of size 0x8 aligned to 0x3) failed: mmio above 4 GiB: alignment 0x3 for "
+            "\"new\" is not a power of two");
 }
 
 TEST_F(DeviceErrors, IrqTaken) {
@@ -336,7 +365,7 @@ TEST_F(DeviceErrors, MoveOutOfTheWindow) {
                                               MmioAddress(0xd000'f800))),
             "\"net0\": moving mmio [0xd0000000, 0xd0000fff] to mmio [0xd000f800, 0xd00107ff] failed: [0xd000f800, "
             "0xd00107ff] lies in no mmio window of this machine (mmio below 4 GiB [0xd0000000, 0xd000ffff], mmio above "
-            "4 GiB [0x1000000000, 0x10ffffffff])");
+            "4 GiB [0x1000000000, 0x10ffffffff]); choose a place inside one of them");
 }
 
 TEST_F(DeviceErrors, MovePastTheTop) {
