@@ -171,7 +171,7 @@ Result<void> ManagerCore::register_ranges(const Belongings& belongings) const {
                 pio_face || pio.empty() ? "mmio" : "pio");
   }
   KEEL_TRY_VOID(step("register"));
-  const Result<void> registered = io_.register_device(pio, pio_face, mmio, mmio_face, belongings.path());
+  const Result<void> registered = io_.register_device(belongings.resources(), pio_face, mmio_face, belongings.path());
   if (!registered) return failed(belongings, registered.error(), "registration");
   return {};
 }

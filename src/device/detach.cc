@@ -115,15 +115,13 @@ Result<Detachment> ManagerCore::take_out(std::vector<Leaving> leaving) {
 }
 
 Result<Completion> ManagerCore::unregister_ranges(const std::vector<Leaving>& leaving) const {
-  std::vector<PioRange> pio;
-  std::vector<MmioRange> mmio;
+  DeviceResources registered;
   for (const auto& [id, belongings] : leaving) {
     if (!belongings.is_played()) continue;
-    for (const PioRange range : belongings.resources().pio()) pio.push_back(range);
-    for (const MmioRange range : belongings.resources().mmio()) mmio.push_back(range);
+    for (const Resource& resource : belongings.resources().all()) registered.add(resource);
   }
   Result<void> ready = step("deregister");
-  Result<Completion> readers = ready ? io_.deregister_device(pio, mmio) : std::unexpected(ready.error());
+  Result<Completion> readers = ready ? io_.deregister_device(registered) : std::unexpected(ready.error());
   if (readers) return readers;
   const Belongings& root = leaving.back().belongings;
   return std::unexpected(

@@ -177,6 +177,53 @@ TEST(IoManager, RegistersADeviceAtAllItsRangesOrAtNone) {
   EXPECT_EQ(guest_load<std::uint8_t>(bus, 0xe0ffffff), 9);
 }
 
+TEST(IoManager, RegistersByResourcesAllThatIsTrappedAndNothingElse) {
+  IoManager bus;
+  const auto nic = device(9);
+  DeviceResources resources({
+      PioResource{PioRange::constant(0x10, 0x1f)},
+      MmioResource{MmioRange::constant(0xd000'0000, 0xd000'0fff)},
+      LegacyIrqResource{Gsi(5)},
+      MsiResource{MsiKind::kPciMsix, IdRange<Gsi>::constant(24, 25)},
+      BackedMmioResource{MmioRange::constant(0xe000'0000, 0xe000'0fff), MemorySlot(1)},
+      GuestMemoryResource{GuestRange::constant(0xf000'0000, 0xf000'0fff)},
+      MemorySlotResource{IdRange<MemorySlot>::constant(2, 3)},
+      MacAddressResource{MacAddress::parse("52:54:00:12:34:56").value()},
+      PioResource{PioRange::constant(0x30, 0x3f)},
+  });
+  ASSERT_TRUE(bus.register_pio(PioRange::constant(0x3f, 0x3f), device(), "thief").has_value());
+  EXPECT_EQ(bus.register_device(resources, nic, nic, "net0").error().code(), ErrorCode::kOverlap);
+  EXPECT_EQ(bus.pio_entries().size(), 1u);
+  EXPECT_TRUE(bus.mmio_entries().empty());
+
+  ASSERT_TRUE(bus.deregister_pio(PioAddress(0x3f)).has_value());
+  ASSERT_TRUE(bus.register_device(resources, nic, nic, "net0").has_value());
+  EXPECT_EQ(bus.pio_entries().size(), 2u);
+  EXPECT_EQ(bus.mmio_entries().size(), 1u);
+  EXPECT_EQ(guest_in<std::uint8_t>(bus, 0x3f), 9);
+  EXPECT_EQ(guest_load<std::uint8_t>(bus, 0xd000'0fff), 9);
+  EXPECT_EQ(guest_load<std::uint8_t>(bus, 0xe000'0000), 0xff) << "memory answers there, not a device";
+
+  DeviceResources more = resources;
+  more.add(MmioResource{MmioRange::constant(0xd000'1000, 0xd000'1fff)});
+  EXPECT_EQ(bus.deregister_device(more).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(guest_in<std::uint8_t>(bus, 0x10), 9) << "all of it is still there";
+  const auto gone = bus.deregister_device(resources);
+  ASSERT_TRUE(gone.has_value());
+  EXPECT_EQ(gone->wait(), Completion::Wait::kDone);
+  EXPECT_TRUE(bus.pio_entries().empty());
+  EXPECT_TRUE(bus.mmio_entries().empty());
+}
+
+TEST(IoManager, RegistersByResourcesOnlyWhereADeviceAnswers) {
+  IoManager bus;
+  const DeviceResources irq_alone({LegacyIrqResource{Gsi(5)}});
+  EXPECT_TRUE(bus.register_device(irq_alone, nullptr, nullptr, "timer").has_value());
+  EXPECT_TRUE(bus.deregister_device(irq_alone).has_value());
+  const DeviceResources port({PioResource{PioRange::constant(0x10, 0x1f)}});
+  EXPECT_EQ(bus.register_device(port, nullptr, device(), "uart").error().code(), ErrorCode::kInvalidArgument);
+}
+
 TEST(IoManager, ADeviceThatOverlapsItselfIsRefusedWhole) {
   IoManager bus;
   const std::array ports{PioRange::constant(0x10, 0x1f), PioRange::constant(0x1f, 0x2f)};
