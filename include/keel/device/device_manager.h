@@ -95,8 +95,8 @@ class DeviceManager {
   [[nodiscard]] PlatformView view() const;
   [[nodiscard]] SystemSnapshot spaces() const;
 
-  // The same devices in the same places.
-  friend bool operator==(const DeviceManager& a, const DeviceManager& b) { return a.view() == b.view(); }
+  // The same devices in the same places. Machines whose devices are alike, yet not the same objects, have equal views.
+  friend bool operator==(const DeviceManager& a, const DeviceManager& b);
 
  private:
   const std::shared_ptr<detail::ManagerCore> core_;

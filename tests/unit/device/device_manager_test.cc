@@ -234,14 +234,24 @@ TEST(DeviceManager, ABusWithChildrenIsKeptOrGoesWithThemAsAsked) {
   EXPECT_EQ(machine.text(), empty);
 }
 
-TEST(DeviceManager, ManagersAreEqualWhenTheirDevicesAre) {
+TEST(DeviceManager, ManagersAreEqualWithTheSameDevicesInTheSamePlaces) {
   Machine one;
-  Machine other;
-  EXPECT_TRUE(one.devices == other.devices);
-  attach(one, fake::device({ports(0x10, 0x1f)}), "a");
-  EXPECT_FALSE(one.devices == other.devices);
-  attach(other, fake::device({ports(0x10, 0x1f)}), "a");
-  EXPECT_TRUE(one.devices == other.devices);
+  Machine same;
+  Machine alike;
+  Machine moved;
+  EXPECT_TRUE(one.devices == same.devices);
+  const auto device = fake::device({PioConstraint{.size = 8}});
+  attach(one, device, "a");
+  EXPECT_FALSE(one.devices == same.devices);
+  attach(same, device, "a");
+  EXPECT_TRUE(one.devices == same.devices);
+
+  attach(alike, fake::device({PioConstraint{.size = 8}}), "a");
+  EXPECT_TRUE(one.devices.view() == alike.devices.view());
+  EXPECT_FALSE(one.devices == alike.devices) << "another device in the same place";
+  auto elsewhere = moved.devices.attach(device, {.name = "a", .constraints = ResourceConstraints{ports(0x10, 0x17)}});
+  ASSERT_TRUE(elsewhere);
+  EXPECT_FALSE(one.devices == moved.devices) << "the same device in another place";
 }
 
 TEST(DeviceManager, GivesADeviceBackAsTheTypeItIs) {
