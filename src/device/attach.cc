@@ -184,6 +184,9 @@ void ManagerCore::settle(Belongings belongings) {
   detach_dropped();
 }
 
+// On the thread that attaches, also inside a handler: no I/O has been in the device, so there is nothing to wait for;
+// this thread was inside the device for assign() already, under whatever locks it holds; and whoever attaches may try
+// again at once, since everything has gone back when this returns.
 void ManagerCore::abandon(Belongings belongings, Assigned assigned) {
   {
     const Lock lock(mutex_);

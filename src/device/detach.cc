@@ -36,7 +36,8 @@ Result<void> draft_move(IoTransaction& transaction, MmioAddress from, MmioAddres
 }  // namespace
 
 Result<Detachment> ManagerCore::detach(DeviceTree::Target target, Children children) {
-  // A device is never released on a thread that is inside another device, and so may hold that one's lock.
+  // I/O may be inside the device, even this thread's own. Its release waits for that, on a thread that is inside no
+  // device and so holds no device's lock.
   if (in_io_handler()) KEEL_TRY_VOID(reclaimer_.start());
   std::vector<Leaving> leaving;
   {

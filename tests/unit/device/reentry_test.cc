@@ -10,14 +10,15 @@
 #include <latch>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fake/bus.h"
 #include "fake/machine.h"
-#include "keel/bus/handler_scope.h"
 #include "unit/device/reentry_tree.h"
+#include "keel/bus/handler_scope.h"
 #include "keel/bus/locked.h"
 #include "keel/device/device_manager.h"
 #include "keel/device/plain_device.h"
@@ -30,6 +31,7 @@ using fake::guest_in;
 using fake::Machine;
 using fake::ports;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::Not;
 
 class Reentry : public ::testing::Test, public Tree {};
@@ -118,6 +120,35 @@ TEST_F(Reentry, ADeviceIsNotReleasedUnderTheLockOfAnother) {
   EXPECT_EQ(gone.wait(), Completion::Wait::kDone);
 }
 
+// Whoever attaches gets an answer, so an attach is over when it returns, its undoing included; a detach may wait.
+TEST_F(Reentry, AnAttachCallsTheDeviceOnItsThreadAndADetachOnOneOfTheManagers) {
+  const auto device = fake::device({ports(0x40, 0x4f)});
+  std::vector<std::thread::id> calls;
+  const auto note = [&calls] { calls.push_back(std::this_thread::get_id()); };
+  device->in_constraints = note;
+  device->in_assign = [note](const Assignment&) -> Result<void> {
+    note();
+    return {};
+  };
+  device->in_released = note;
+  Detachment gone;
+  std::thread::id handler;
+  in_handler([&] {
+    handler = std::this_thread::get_id();
+    device->answers = false;
+    EXPECT_FALSE(machine.devices.attach(device, {.name = "new"}));
+    EXPECT_THAT(calls, ElementsAre(handler, handler, handler)) << "constraints, assign, released";
+    calls.clear();
+    device->answers = true;
+    const InstanceId id = attach(machine, device, "new");
+    EXPECT_THAT(calls, ElementsAre(handler, handler));
+    calls.clear();
+    gone = machine.devices.detach(id).value();
+  });
+  EXPECT_EQ(gone.wait(), Completion::Wait::kDone);
+  EXPECT_THAT(calls, ElementsAre(::testing::AllOf(::testing::Ne(handler), ::testing::Ne(std::this_thread::get_id()))));
+}
+
 TEST_F(Reentry, DetachOutsideWaitsForTheLastAccess) {
   std::latch inside(1);
   std::latch leave(1);
@@ -141,7 +172,7 @@ TEST_F(Reentry, DetachOutsideWaitsForTheLastAccess) {
   leave.count_down();
   guest.join();
   operator_thread.join();
-  EXPECT_THAT(self->story(), ::testing::ElementsAre(::testing::StartsWith("assigned"), "read", "released"));
+  EXPECT_THAT(self->story(), ElementsAre(::testing::StartsWith("assigned"), "read", "released"));
 }
 
 TEST_F(Reentry, TheManagersEndWaitsForWhatWasDeferred) {
