@@ -24,6 +24,7 @@ namespace keel {
 namespace {
 
 constexpr std::uint64_t kMmioBase = 0xd000'0000;
+constexpr std::uint64_t kMemoryBase = 0x1'0000'0000 - 2;  // managed from two on
 constexpr std::size_t kMemorySize = 4;
 
 class Session {
@@ -166,6 +167,11 @@ class Session {
     std::ranges::sort(ports, {}, &Allocation<PioAddress>::range);
     std::ranges::sort(trapped);
     check(spaces.pio->allocations == ports, "the allocator knows these ports and no others");
+    std::vector<Allocation<GuestAddress>> memory;
+    for (const auto& [id, node] : model_.nodes)
+      for (const GuestRange range : node.resources.guest_memory()) memory.push_back({range, node.path});
+    std::ranges::sort(memory, {}, &Allocation<GuestAddress>::range);
+    check(spaces.guest_memory->allocations == memory, "the allocator knows this guest memory and no other");
     const std::vector<PioEntry> entries = machine_.io.pio_entries();
     check(std::ranges::equal(entries, trapped, {}, &PioEntry::range), "the bus knows these ports and no others");
     compare_tree();
@@ -204,22 +210,47 @@ class Session {
     const auto match = input_.ConsumeBool() ? Match::kFirst : Match::kLast;
     const auto alignment = std::uint64_t{1} << input_.ConsumeIntegralInRange(0, 3);
     const auto size = input_.ConsumeIntegralInRange<std::uint64_t>(1, 12);
-    switch (input_.ConsumeIntegralInRange(0, 5)) {
-      case 0: return PioConstraint{.size = size, .alignment = alignment, .match = match};
+    switch (input_.ConsumeIntegralInRange(0, 8)) {
+      case 0: return PioConstraint{.size = size, .alignment = alignment, .within = within(ports()), .match = match};
       case 1: return PioConstraint::exactly(*PioRange::from_size(PioAddress(small_port()), size));
-      case 2: return MmioConstraint{.size = size, .alignment = alignment, .match = match};
+      case 2: return MmioConstraint{.size = size, .alignment = alignment, .within = within(windows()), .match = match};
       case 3:
-        return MmioConstraint{
-            .size = kMemorySize, .alignment = alignment, .backing = MmioBacking::kMemory, .match = match};
+        return MmioConstraint{.size = kMemorySize,
+                              .alignment = alignment,
+                              .within = within(windows()),
+                              .backing = MmioBacking::kMemory,
+                              .match = match};
       case 4: return LegacyIrqConstraint{.gsi = input_.ConsumeBool() ? std::optional(Gsi(small_irq())) : std::nullopt};
+      case 5: return LegacyIrqConstraint{.within = within(ids(small_irq()))};
+      case 6:
+        return GuestMemoryConstraint{.size = size, .alignment = alignment, .within = within(memory()), .match = match};
+      case 7:
+        return MsiConstraint{.kind = input_.PickValueInArray({MsiKind::kPciMsi, MsiKind::kPciMsix, MsiKind::kGeneric}),
+                             .count = input_.ConsumeIntegralInRange<std::uint32_t>(1, 7)};
       default: return MemorySlotConstraint{};
     }
   }
+
+  // Bounds, or none.
+  template <typename R>
+  std::optional<R> within(R bounds) {
+    return input_.ConsumeBool() ? std::optional(bounds) : std::nullopt;
+  }
+  // Ranges in and around the managed spaces.
+  PioRange ports() { return *PioRange::from_size(PioAddress(small_port()), extent()); }
+  MmioRange windows() { return *MmioRange::from_size(MmioAddress(small_mmio()), extent()); }
+  GuestRange memory() { return *GuestRange::from_size(GuestAddress(small_memory()), extent()); }
+  IdRange<Gsi> ids(std::uint32_t first) {
+    return *IdRange<Gsi>::from_count(Gsi(first), input_.ConsumeIntegralInRange<std::uint32_t>(1, 4));
+  }
+  std::uint64_t extent() { return input_.ConsumeIntegralInRange<std::uint64_t>(1, 40); }
 
   InstanceId any_id() { return InstanceId(input_.ConsumeIntegralInRange<std::uint32_t>(0, 9)); }
   std::uint32_t small_irq() { return input_.ConsumeIntegralInRange<std::uint32_t>(3, 8); }
   std::uint16_t small_port() { return input_.ConsumeIntegralInRange<std::uint16_t>(0, 66); }
   std::uint64_t small_mmio() { return kMmioBase + input_.ConsumeIntegralInRange<std::uint64_t>(0, 34); }
+
+  std::uint64_t small_memory() { return kMemoryBase + input_.ConsumeIntegralInRange<std::uint64_t>(0, 34); }
 
   FuzzedDataProvider input_;
   test::FailAtStep faults_;

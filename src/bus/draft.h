@@ -134,7 +134,8 @@ class Draft {
   }
 
   static std::unexpected<Error> overlap(const BusEntry<A>& entry, const BusEntry<A>& other) {
-    return fail(ErrorCode::kOverlap, "{} {} overlaps {}", Registry<A>::kBus, describe(entry), describe(other));
+    return fail(ErrorCode::kOverlap, "{} {} overlaps {}; deregister that first, or choose another range",
+                Registry<A>::kBus, describe(entry), describe(other));
   }
 
   void drop(const Registry<A>& registry, const Entry& entry) {

@@ -82,6 +82,11 @@ Result<void> IoManager::register_device(std::span<const PioRange> pio, std::shar
   return {};
 }
 
+Result<void> IoManager::register_device(const DeviceResources& resources, std::shared_ptr<DevicePio> pio_device,
+                                        std::shared_ptr<DeviceMmio> mmio_device, const std::string& owner) {
+  return register_device(resources.pio(), std::move(pio_device), resources.mmio(), std::move(mmio_device), owner);
+}
+
 Result<PioRemoval> IoManager::deregister_pio(PioAddress any_inside) {
   IoTransaction transaction = begin();
   KEEL_TRY(PioEntry entry, transaction.deregister_pio(any_inside));
@@ -105,6 +110,10 @@ Result<Completion> IoManager::deregister_device(std::span<const PioRange> pio, s
     KEEL_TRY_VOID(expect_exactly(range, transaction.deregister_mmio(range.first())));
   }
   return transaction.commit();
+}
+
+Result<Completion> IoManager::deregister_device(const DeviceResources& resources) {
+  return deregister_device(resources.pio(), resources.mmio());
 }
 
 Result<PioEntry> IoManager::find_pio(PioAddress address) const {

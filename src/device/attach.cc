@@ -171,7 +171,7 @@ Result<void> ManagerCore::register_ranges(const Belongings& belongings) const {
                 pio_face || pio.empty() ? "mmio" : "pio");
   }
   KEEL_TRY_VOID(step("register"));
-  const Result<void> registered = io_.register_device(pio, pio_face, mmio, mmio_face, belongings.path());
+  const Result<void> registered = io_.register_device(belongings.resources(), pio_face, mmio_face, belongings.path());
   if (!registered) return failed(belongings, registered.error(), "registration");
   return {};
 }
@@ -184,6 +184,9 @@ void ManagerCore::settle(Belongings belongings) {
   detach_dropped();
 }
 
+// On the thread that attaches, also inside a handler: no I/O has been in the device, so there is nothing to wait for;
+// this thread was inside the device for assign() already, under whatever locks it holds; and whoever attaches may try
+// again at once, since everything has gone back when this returns.
 void ManagerCore::abandon(Belongings belongings, Assigned assigned) {
   {
     const Lock lock(mutex_);

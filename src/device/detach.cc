@@ -36,7 +36,8 @@ Result<void> draft_move(IoTransaction& transaction, MmioAddress from, MmioAddres
 }  // namespace
 
 Result<Detachment> ManagerCore::detach(DeviceTree::Target target, Children children) {
-  // A device is never released on a thread that is inside another device, and so may hold that one's lock.
+  // I/O may be inside the device, even this thread's own. Its release waits for that, on a thread that is inside no
+  // device and so holds no device's lock.
   if (in_io_handler()) KEEL_TRY_VOID(reclaimer_.start());
   std::vector<Leaving> leaving;
   {
@@ -115,15 +116,13 @@ Result<Detachment> ManagerCore::take_out(std::vector<Leaving> leaving) {
 }
 
 Result<Completion> ManagerCore::unregister_ranges(const std::vector<Leaving>& leaving) const {
-  std::vector<PioRange> pio;
-  std::vector<MmioRange> mmio;
+  DeviceResources registered;
   for (const auto& [id, belongings] : leaving) {
     if (!belongings.is_played()) continue;
-    for (const PioRange range : belongings.resources().pio()) pio.push_back(range);
-    for (const MmioRange range : belongings.resources().mmio()) mmio.push_back(range);
+    for (const Resource& resource : belongings.resources().all()) registered.add(resource);
   }
   Result<void> ready = step("deregister");
-  Result<Completion> readers = ready ? io_.deregister_device(pio, mmio) : std::unexpected(ready.error());
+  Result<Completion> readers = ready ? io_.deregister_device(registered) : std::unexpected(ready.error());
   if (readers) return readers;
   const Belongings& root = leaving.back().belongings;
   return std::unexpected(

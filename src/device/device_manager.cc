@@ -3,7 +3,9 @@
 
 #include "keel/device/device_manager.h"
 
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "src/device/manager_core.h"
 #include "keel/base/check.h"
@@ -102,6 +104,19 @@ PlatformView DeviceManager::view() const {
 
 SystemSnapshot DeviceManager::spaces() const {
   return core_->spaces().snapshot();
+}
+
+bool operator==(const DeviceManager& a, const DeviceManager& b) {
+  // One lock at a time: two managers have no order.
+  const auto picture = [](const DeviceManager& manager) {
+    return manager.core_->with_tree([](const detail::DeviceTree& tree) {
+      PlatformView view = tree.view();
+      std::vector<std::shared_ptr<Device>> devices;
+      for (const DeviceView& device : view.devices) devices.push_back(tree.attached(device.id).value()->device);
+      return std::pair(std::move(view), std::move(devices));
+    });
+  };
+  return picture(a) == picture(b);
 }
 
 }  // namespace keel

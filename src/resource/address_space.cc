@@ -32,6 +32,10 @@ std::string held_by(std::string_view owner) {
   return owner.empty() ? "which is allocated without an owner's name" : fmt::format("held by \"{}\"", owner);
 }
 
+std::string aligned_text(std::uint64_t alignment) {
+  return alignment == 1 ? "" : fmt::format(" aligned to {:#x}", alignment);
+}
+
 std::optional<Extent> intersection(Extent a, Extent b) {
   const Extent both{std::max(a.first, b.first), std::min(a.last, b.last)};
   return both.first <= both.last ? std::optional(both) : std::nullopt;
@@ -157,31 +161,31 @@ Result<void> AddressSpace::check_inside(Extent extent, std::string_view owner) c
 }
 
 Error AddressSpace::no_room(const Request& request, Extent within) const {
-  const std::string aligned = request.alignment == 1 ? "" : fmt::format(" aligned to {:#x}", request.alignment);
-  const std::string what = fmt::format("{}: no room for {:#x} addresses{} in {}{}", name_, request.size, aligned,
-                                       text(within), for_owner(request.owner));
+  const std::string what = fmt::format("{}: no room for {:#x} addresses{} in {}{}", name_, request.size,
+                                       aligned_text(request.alignment), text(within), for_owner(request.owner));
   if (within.last - within.first < request.size - 1) {
     return {ErrorCode::kExhausted, fmt::format("{}, which are only {} addresses; ask for less or widen the bounds",
                                                what, size_text(within.last - within.first))};
   }
   const std::uint64_t free = free_within(within);
   if (free == 0) {
-    return {ErrorCode::kExhausted, fmt::format("{}: nothing is free there; free a range or widen the bounds", what)};
+    return {ErrorCode::kExhausted,
+            fmt::format("{}: nothing is free there; free a range or widen the bounds{}", what, holders(within))};
   }
   const std::optional<Extent> hole = largest_hole(request.alignment, within);
   if (!hole) {
     return {
         ErrorCode::kExhausted,
         fmt::format("{}: {:#x} are free there, but no free address is so aligned; lower the alignment, free a range "
-                    "or widen the bounds",
-                    what, free)};
+                    "or widen the bounds{}",
+                    what, free, holders(within))};
   }
   const std::string size = size_text(hole->last - hole->first);
   return {
       ErrorCode::kExhausted,
       fmt::format("{}: {:#x} are free there, the largest hole{} is {} ({}); ask for at most {}, free a range or widen "
-                  "the bounds",
-                  what, free, request.alignment == 1 ? "" : " so aligned", text(*hole), size, size)};
+                  "the bounds{}",
+                  what, free, request.alignment == 1 ? "" : " so aligned", text(*hole), size, size, holders(within))};
 }
 
 Error AddressSpace::taken(Extent extent, std::string_view asker, std::uint64_t alignment) const {
@@ -192,9 +196,31 @@ Error AddressSpace::taken(Extent extent, std::string_view asker, std::uint64_t a
   const std::string advice =
       at ? fmt::format("free that first, or leave the address open: {} is the lowest place that fits",
                        text({*at, *at + elsewhere.last_offset}))
-         : fmt::format("free that first; no hole of {} is large enough", text(tree_.managed()));
+         : fmt::format("free that first; {}", no_other_place(alignment));
   return {ErrorCode::kOverlap, fmt::format("{}: {}{} overlaps {} {}; {}", name_, text(extent), for_owner(asker),
                                            text(holder->extent), held_by(owner(*holder)), advice)};
+}
+
+std::string AddressSpace::no_other_place(std::uint64_t alignment) const {
+  const std::string managed = text(tree_.managed());
+  if (free_within(tree_.managed()) == 0) return fmt::format("nothing of {} is free", managed);
+  const std::optional<Extent> hole = largest_hole(alignment, tree_.managed());
+  if (!hole) return fmt::format("no free address of {} is{}", managed, aligned_text(alignment));
+  return fmt::format("no hole of {} is large enough, the largest{} is {} ({})", managed, aligned_text(alignment),
+                     text(*hole), size_text(hole->last - hole->first));
+}
+
+std::string AddressSpace::holders(Extent within) const {
+  constexpr std::size_t kShown = 8;
+  std::string list;
+  std::size_t count = 0;
+  tree_.for_each([&](const AllocationTree::Entry* entry, Extent extent) {
+    if (entry == nullptr || !intersection(extent, within) || ++count > kShown) return;
+    const std::string_view name = owner(*entry);
+    list += fmt::format("{}{} {}", count == 1 ? "; held by: " : ", ", text(extent),
+                        name.empty() ? "(no name)" : fmt::format("\"{}\"", name));
+  });
+  return count > kShown ? fmt::format("{} and {} more", list, count - kShown) : list;
 }
 
 Error AddressSpace::not_allocated(Extent extent) const {

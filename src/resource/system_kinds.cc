@@ -99,25 +99,31 @@ Result<Resource> SystemCore::take(const MmioConstraint& mmio, std::string_view o
 
 Result<MmioRange> SystemCore::take_range(const MmioConstraint& mmio, std::string_view owner) {
   const AddressRequest<MmioAddress> wanted = request(mmio, mmio.within, owner);
-  const auto low = [&]() -> Result<MmioRange> {
-    KEEL_TRY(MmioAllocator * window, need(spaces_.mmio_low, "mmio window below 4 GiB", "mmio_low"));
-    return window->allocate(wanted);
-  };
-  const auto high = [&]() -> Result<MmioRange> {
+  if (mmio.place == MmioPlace::kAbove4GiB) {
     KEEL_TRY(MmioAllocator * window, need(spaces_.mmio_high, "mmio window above 4 GiB", "mmio_high"));
     return window->allocate(wanted);
-  };
-  switch (mmio.place) {
-    case MmioPlace::kBelow4GiB: return low();
-    case MmioPlace::kAbove4GiB: return high();
-    case MmioPlace::kPreferAbove:
-    case MmioPlace::kDefault: break;
   }
-  if (!spaces_.mmio_high) return low();
-  if (!spaces_.mmio_low || (mmio.within && !mmio.within->overlaps(spaces_.mmio_low->managed()))) return high();
-  if (mmio.place == MmioPlace::kDefault) return low();
-  Result<MmioRange> above = high();
-  return above ? above : low();
+  if (mmio.place == MmioPlace::kBelow4GiB || (!spaces_.mmio_low && !spaces_.mmio_high)) {
+    KEEL_TRY(MmioAllocator * window, need(spaces_.mmio_low, "mmio window below 4 GiB", "mmio_low"));
+    return window->allocate(wanted);
+  }
+  // A window of this machine that the request may be served from.
+  const auto serving = [&wanted](std::optional<MmioAllocator>& window) -> MmioAllocator* {
+    if (!window) return nullptr;
+    if (wanted.at) return window->managed().contains(*wanted.within) ? &*window : nullptr;
+    return !wanted.within || window->managed().overlaps(*wanted.within) ? &*window : nullptr;
+  };
+  MmioAllocator* const low = serving(spaces_.mmio_low);
+  MmioAllocator* const high = serving(spaces_.mmio_high);
+  if (low == nullptr && high == nullptr) return std::unexpected(in_no_window(*wanted.within));
+  if (low == nullptr || high == nullptr) return (low == nullptr ? high : low)->allocate(wanted);
+  if (mmio.place == MmioPlace::kDefault) return low->allocate(wanted);
+  Result<MmioRange> above = high->allocate(wanted);
+  // What neither could do is said once.
+  if (above || above.error().code() == ErrorCode::kInvalidArgument) return above;
+  Result<MmioRange> below = low->allocate(wanted);
+  if (below) return below;
+  return fail(below.error().code(), "{}; and {}", above.error().message(), below.error().message());
 }
 
 Result<Resource> SystemCore::take(const GuestMemoryConstraint& memory, std::string_view owner) {
@@ -189,13 +195,7 @@ Result<void> SystemCore::move_range(MmioRange old, MmioRange now, std::string_vi
   MmioAllocator* from = window_of(old);
   MmioAllocator* to = window_of(now);
   check(from != nullptr, "a held mmio range is in no window");
-  if (to == nullptr) {
-    std::string windows;
-    for (const std::optional<MmioAllocator>* window : {&spaces_.mmio_low, &spaces_.mmio_high})
-      if (*window)
-        windows += fmt::format("{}{} {}", windows.empty() ? "" : ", ", (*window)->name(), (*window)->managed());
-    return fail(ErrorCode::kOutOfBounds, "{} lies in no mmio window of this machine ({})", now, windows);
-  }
+  if (to == nullptr) return std::unexpected(in_no_window(now));
   if (from == to) return from->update(old, now);
   KEEL_TRY_VOID(to->allocate(now, owner));
   check(from->free(old).has_value(), "a held mmio range is not taken");
@@ -231,7 +231,17 @@ Result<void> SystemCore::move_one(const MemorySlotResource& old, const MemorySlo
   return moved ? moved : std::unexpected(with_slot_holders(moved.error(), now.slots));
 }
 
-// Who holds what.
+// Explaining.
+
+Error SystemCore::in_no_window(MmioRange range) const {
+  std::string windows;
+  for (const std::optional<MmioAllocator>* window : {&spaces_.mmio_low, &spaces_.mmio_high})
+    if (*window)
+      windows += fmt::format("{}{} {}", windows.empty() ? "" : ", ", (*window)->name(), (*window)->managed());
+  return {
+      ErrorCode::kOutOfBounds,
+      fmt::format("{} lies in no mmio window of this machine ({}); choose a place inside one of them", range, windows)};
+}
 
 Error SystemCore::with_irq_holders(const Error& error, std::optional<IdRange<Gsi>> wanted) const {
   Holders<Gsi> holders;

@@ -24,14 +24,16 @@ inline SystemConfig model_config() {
   return {
       .pio = PioRange::constant(0, 63),
       .mmio_low = MmioRange::constant(0xd000'0000, 0xd000'001f),
+      .guest_memory = GuestRange::constant(0x1'0000'0000, 0x1'0000'001f),
       .legacy_irqs = IdRange<Gsi>::constant(4, 7),
+      .msi = IdRange<Gsi>::constant(24, 29),
       .memory_slots = IdRange<MemorySlot>::constant(0, 2),
       .instance_ids = IdRange<InstanceId>::constant(1, 8),
   };
 }
 
 // The naive device manager: says what a DeviceManager must do, by trying addresses and ids one after another, over
-// model_config(). Knows PIO, MMIO (trapped and memory-backed), legacy irqs and slots.
+// model_config(). Knows resources of every kind, except that it hands out memory slots one by one alone.
 class ModelMachine {
  public:
   struct Node {
@@ -114,6 +116,11 @@ class ModelMachine {
     return (mmio != nullptr && mmio->range.overlaps(range)) || (backed != nullptr && backed->range.overlaps(range));
   }
 
+  static bool overlaps(const Resource& resource, GuestRange range) {
+    const auto* memory = std::get_if<GuestMemoryResource>(&resource);
+    return memory != nullptr && memory->range.overlaps(range);
+  }
+
   // test(resource) of anything taken, in the tree or in this attempt.
   template <typename Test>
   [[nodiscard]] bool any(const std::vector<Resource>& taken, Test test) const {
@@ -157,7 +164,7 @@ class ModelMachine {
   }
   std::optional<Resource> take(const LegacyIrqConstraint& irq, const std::vector<Resource>& taken) const {
     for (std::uint32_t gsi = 4; gsi <= 7; ++gsi) {
-      if (irq.gsi && irq.gsi->value() != gsi) continue;
+      if ((irq.gsi && irq.gsi->value() != gsi) || (irq.within && !irq.within->contains(Gsi(gsi)))) continue;
       const Resource candidate = LegacyIrqResource{Gsi(gsi)};
       if (!any(taken, [&](const Resource& resource) { return resource == candidate; })) return candidate;
     }
@@ -167,10 +174,21 @@ class ModelMachine {
     const std::optional<MemorySlot> slot = free_slot(taken);
     return slot ? std::optional<Resource>(MemorySlotResource{IdRange<MemorySlot>::single(*slot)}) : std::nullopt;
   }
-  std::optional<Resource> take(const GuestMemoryConstraint&, const std::vector<Resource>&) const {
+  std::optional<Resource> take(const GuestMemoryConstraint& memory, const std::vector<Resource>& taken) const {
+    const auto range = free_range<GuestAddress>(memory, *model_config().guest_memory, taken);
+    return range ? std::optional<Resource>(GuestMemoryResource{*range}) : std::nullopt;
+  }
+  std::optional<Resource> take(const MsiConstraint& msi, const std::vector<Resource>& taken) const {
+    for (std::uint32_t first = 24; first + msi.count <= 30; ++first) {
+      const IdRange<Gsi> run = *IdRange<Gsi>::from_count(Gsi(first), msi.count);
+      const auto holds = [run](const Resource& resource) {
+        const auto* other = std::get_if<MsiResource>(&resource);
+        return other != nullptr && other->gsis.overlaps(run);
+      };
+      if (!any(taken, holds)) return MsiResource{msi.kind, run};
+    }
     return std::nullopt;
   }
-  std::optional<Resource> take(const MsiConstraint&, const std::vector<Resource>&) const { return std::nullopt; }
 
   [[nodiscard]] std::optional<MemorySlot> free_slot(const std::vector<Resource>& taken) const {
     for (std::uint32_t slot = 0; slot <= 2; ++slot) {

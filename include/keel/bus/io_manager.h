@@ -15,6 +15,7 @@
 #include "keel/bus/io_transaction.h"
 #include "keel/bus/ledger.h"
 #include "keel/bus/removal.h"
+#include "keel/resource/resources.h"
 
 namespace keel {
 
@@ -66,6 +67,9 @@ class IoManager {
   Result<void> register_device(std::span<const PioRange> pio, std::shared_ptr<DevicePio> pio_device,
                                std::span<const MmioRange> mmio, std::shared_ptr<DeviceMmio> mmio_device,
                                const std::string& owner);
+  // The same at the port ranges and trapped MMIO ranges of `resources`, whatever else it holds.
+  Result<void> register_device(const DeviceResources& resources, std::shared_ptr<DevicePio> pio_device,
+                               std::shared_ptr<DeviceMmio> mmio_device, const std::string& owner);
 
   // Takes away the range that `any_inside` lies in. No access that starts after the return reaches its device; those
   // inside it are done when the Removal says so.
@@ -73,6 +77,8 @@ class IoManager {
   Result<MmioRemoval> deregister_mmio(MmioAddress any_inside);
   // All of exactly these ranges at once, or none and an error.
   Result<Completion> deregister_device(std::span<const PioRange> pio, std::span<const MmioRange> mmio);
+  // The same with the port ranges and trapped MMIO ranges of `resources`, whatever else it holds.
+  Result<Completion> deregister_device(const DeviceResources& resources);
 
   // Any set of changes that take effect at once.
   [[nodiscard]] IoTransaction begin();

@@ -35,9 +35,15 @@ struct Assignment {
 // What a DeviceManager attaches. PlainDevice (keel/device/plain_device.h) makes one of any device of a bus.
 //
 // In order: constraints(), assign(), [ pio(), mmio(), memory(), I/O ], released(), and again from the start if it is
-// attached again. The manager calls these holding no lock of its own, on the thread that attaches or detaches (or, when
-// that is inside an I/O handler, on one of its own), always as inside an I/O handler: they may manage devices in turn,
-// and nothing in Keel waits there. They do not throw.
+// attached again. They do not throw. The manager calls them holding no lock of its own, always as inside an I/O
+// handler: they may manage devices in turn, and nothing in Keel waits there.
+//
+// On which thread: an attach calls them on the thread that attaches, wherever that is, and so it does released() where
+// it fails, or is dropped, after assign(); no I/O has been inside then. So a device that attaches others inside its
+// handler, under a lock of its own, has them called under that lock.
+//
+// A detach calls released() on the thread that detaches, or on one of the manager's own where that one is inside an I/O
+// handler: never under a lock that a device's handler holds.
 class Device {
  public:
   virtual ~Device() = default;

@@ -62,12 +62,15 @@ class DeviceManager {
   // Takes a device out of the machine. When it returns, no new I/O reaches the device. When the Detachment is done,
   // none is inside and everything has gone back; outside a handler that is so on return. Errors change nothing:
   // kNotFound, kInvalidState (a bus with children and kRefuse; the device or a child is being attached, moved or
-  // detached).
+  // detached), and inside a handler kExhausted (the host gives no thread to end the detach on, or IoManager has too
+  // many changes waiting for handlers to return; outside handlers neither happens).
   Result<Detachment> detach(InstanceId id, Children children = Children::kRefuse);
 
   // Moves one of a device's trapped ranges to start at `to`, in allocator, bus and steps at once; the device is not
   // told. The Completion says when no access is inside at the old address. Errors change nothing: kNotFound,
-  // kInvalidArgument (passes the top), kOutOfBounds, kOverlap, kInvalidState, kUnsupported (memory-backed).
+  // kInvalidArgument (passes the top), kOutOfBounds, kOverlap, kInvalidState, kUnsupported (memory-backed), what
+  // the hooks' steps say, and inside a handler kExhausted (IoManager has too many changes waiting for handlers to
+  // return).
   Result<Completion> move_pio(InstanceId id, PioRange range, PioAddress to);
   Result<Completion> move_mmio(InstanceId id, MmioRange range, MmioAddress to);
 
@@ -95,8 +98,8 @@ class DeviceManager {
   [[nodiscard]] PlatformView view() const;
   [[nodiscard]] SystemSnapshot spaces() const;
 
-  // The same devices in the same places.
-  friend bool operator==(const DeviceManager& a, const DeviceManager& b) { return a.view() == b.view(); }
+  // The same devices in the same places. Machines whose devices are alike, yet not the same objects, have equal views.
+  friend bool operator==(const DeviceManager& a, const DeviceManager& b);
 
  private:
   const std::shared_ptr<detail::ManagerCore> core_;

@@ -31,8 +31,8 @@ class PendingAttach {
   Result<void> assign();
   // Maps its memory, takes the hooks' steps, registers all its trapped ranges at once: from here on the guest reaches
   // it. Errors: kInvalidState before assign() or after success, kInvalidArgument where the device lacks what its
-  // resources need (an I/O face, memory), kUnsupported where the machine has no MemoryMapper, what the hooks say, and
-  // kOverlap with a range that was registered behind the manager's back.
+  // resources need (an I/O face, memory), kUnsupported where the machine has no MemoryMapper, what the hooks say,
+  // kOverlap with a range that was registered behind the manager's back, and kExhausted as IoManager's registration.
   Result<DeviceHandle> publish();
 
  private:

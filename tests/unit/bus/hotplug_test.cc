@@ -5,8 +5,10 @@
 // much as for itself.
 
 #include <atomic>
+#include <latch>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -22,6 +24,7 @@ constexpr unsigned kReaders = 2;
 constexpr std::uint32_t kCycles = 10'000;
 constexpr std::uint64_t kBase = 0xd0000000;
 constexpr unsigned kSlots = 8;
+constexpr std::uint32_t kAwaited = 499;  // of so many devices one stays until it is visited; odd, so in every slot
 
 // What a device must not see, and what it counts.
 struct Tally {
@@ -71,10 +74,16 @@ class Visited : public DeviceMmio, public DevicePio {
 
 class HotPlug : public testing::Test {
  protected:
+  // Returns when each of them has been inside a device.
   void start_readers() {
+    const bool empty = bus.mmio_entries().empty();
+    if (empty) {
+      ASSERT_TRUE(bus.register_mmio(range_of(0), std::make_shared<Visited>(0, tally), "first").has_value());
+    }
     for (unsigned i = 0; i < kReaders; ++i) {
       readers.emplace_back([this, i](const std::stop_token& stop) {
         std::uint64_t claimed = 0, unclaimed = 0;
+        bool was_inside = false;
         for (std::uint64_t n = i; !stop.stop_requested(); ++n) {
           const std::uint64_t slot = n % kSlots;
           const auto value = fake::guest_load<std::uint32_t>(bus, kBase + slot * 0x1000);
@@ -82,6 +91,7 @@ class HotPlug : public testing::Test {
             ++unclaimed;
           } else {
             ++claimed;
+            if (!std::exchange(was_inside, true)) started.count_down();
             // Device number n lives at slot n % kSlots and nowhere else.
             if (value % kSlots != slot || value > latest.load()) ++strangers;
           }
@@ -94,8 +104,17 @@ class HotPlug : public testing::Test {
         all_unclaimed += unclaimed;
       });
     }
+    started.wait();
+    if (empty) {
+      ASSERT_TRUE(bus.deregister_mmio(range_of(0).first()).has_value());
+    }
   }
   void stop_readers() { readers.clear(); }
+  // Returns when an access has begun since the call: what the test does next is done under traffic.
+  void await_a_visit() const {
+    const std::uint64_t before = tally.begun;
+    while (tally.begun == before) std::this_thread::yield();
+  }
 
   static MmioRange range_of(std::uint32_t number) {
     return *MmioRange::from_size(MmioAddress(kBase + (number % kSlots) * 0x1000), 0x1000);
@@ -104,6 +123,7 @@ class HotPlug : public testing::Test {
   const fake::Watchdog watchdog{"hot-plug under traffic", std::chrono::seconds(280)};
   Tally tally;
   IoManager bus;
+  std::latch started{kReaders};
   std::atomic<std::uint32_t> latest = 0;
   std::atomic<std::uint64_t> strangers = 0, all_claimed = 0, all_unclaimed = 0;
   std::vector<std::jthread> readers;
@@ -115,6 +135,7 @@ TEST_F(HotPlug, EveryAccessLandsInTheDeviceThatWasThereOrInNobody) {
     auto device = std::make_shared<Visited>(number, tally);
     latest = number;
     ASSERT_TRUE(bus.register_mmio(range_of(number), device, "hot").has_value());
+    if (number % kAwaited == 0) await_a_visit();
     // Every fourth is waited for; of the others the manager keeps the device until nobody is inside.
     const auto removal = bus.deregister_mmio(range_of(number).first());
     ASSERT_TRUE(removal.has_value());
@@ -126,6 +147,7 @@ TEST_F(HotPlug, EveryAccessLandsInTheDeviceThatWasThereOrInNobody) {
   }
   stop_readers();
   ASSERT_TRUE(bus.mmio_entries().empty());
+  EXPECT_GT(tally.begun, kCycles / kAwaited);
   const IoLedger ledger = bus.ledger();
   EXPECT_EQ(tally.begun, tally.finished) << "each access that began has finished";
   EXPECT_EQ(tally.begun, all_claimed) << "each access was served exactly once";
@@ -150,8 +172,10 @@ TEST_F(HotPlug, AReplacementLeavesNoGapAndNoTwins) {
     ASSERT_TRUE(replace.deregister_mmio(range_of(number).first()).has_value());
     ASSERT_TRUE(replace.register_mmio(range_of(number), std::make_shared<Visited>(number, tally), "hot").has_value());
     ASSERT_TRUE(replace.commit().has_value());
+    if (number % kAwaited == 0) await_a_visit();
   }
   stop_readers();
+  EXPECT_GT(tally.begun, kCycles / 2 / kAwaited);
   EXPECT_EQ(all_unclaimed, 0u) << "there was always somebody";
   EXPECT_EQ(tally.begun, all_claimed);
   EXPECT_EQ(tally.after_rest, 0u);
@@ -174,12 +198,15 @@ TEST_F(HotPlug, SeveralThreadsPlugAtOnceAndEachChangeIsSomebodys) {
             ++won;
           else
             ++overlapped;
+          // Whoever of the three comes here last leaves somebody on the bus.
+          if (n % (kAwaited / 5) == 0) await_a_visit();
           if (n % 2 == 0 && bus.deregister_mmio(range_of(number).last())) ++removed;
         }
       });
     }
   }
   stop_readers();
+  EXPECT_GT(tally.begun, kReaders);
   EXPECT_EQ(won + overlapped, 3u * (kCycles / 10));
   EXPECT_EQ(bus.mmio_entries().size(), won - removed);
   EXPECT_EQ(tally.begun, all_claimed);
@@ -196,6 +223,8 @@ TEST_F(HotPlug, NothingIsLeftAfterTheManager) {
     });
     for (std::uint32_t number = 0; number < 500; ++number) {
       ASSERT_TRUE(mine.register_mmio(range_of(number), std::make_shared<Visited>(number, tally), "hot").has_value());
+      // At kBase, where the reader is.
+      if (number % (10 * kSlots) == 0) await_a_visit();
       if (number >= 4) {
         ASSERT_TRUE(mine.deregister_mmio(range_of(number - 4).first()).has_value());
       }
@@ -203,6 +232,7 @@ TEST_F(HotPlug, NothingIsLeftAfterTheManager) {
     reader.request_stop();
     reader.join();
   }
+  EXPECT_GT(tally.begun, 0u);
   EXPECT_EQ(tally.alive, 0);
 }
 

@@ -121,7 +121,8 @@ TEST(IoManager, OverlapNamesBothParties) {
   const auto refused = bus.register_mmio(MmioRange::constant(0x1000, 0x1fff), device(), "blk0");
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code(), ErrorCode::kOverlap);
-  EXPECT_EQ(refused.error().message(), R"(mmio [0x1000, 0x1fff] "blk0" overlaps [0x1800, 0x27ff] "net0")");
+  EXPECT_EQ(refused.error().message(), R"(mmio [0x1000, 0x1fff] "blk0" overlaps [0x1800, 0x27ff] "net0")"
+                                       "; deregister that first, or choose another range");
 }
 
 // Every way two ranges can share an address, on a space of eight.
@@ -164,7 +165,8 @@ TEST(IoManager, RegistersADeviceAtAllItsRangesOrAtNone) {
   const auto refused = bus.register_device(ports, gpu, windows, gpu, "gpu");
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().message(),
-            R"(mmio [0xe0000000, 0xe0ffffff] "gpu" overlaps [0xe0fff000, 0xe0ffffff] "thief")");
+            R"(mmio [0xe0000000, 0xe0ffffff] "gpu" overlaps [0xe0fff000, 0xe0ffffff] "thief")"
+            "; deregister that first, or choose another range");
   EXPECT_TRUE(bus.pio_entries().empty());
   EXPECT_EQ(bus.mmio_entries().size(), 1u);
   EXPECT_EQ(guest_in<std::uint8_t>(bus, 0x3c0), 0xff);
@@ -175,12 +177,60 @@ TEST(IoManager, RegistersADeviceAtAllItsRangesOrAtNone) {
   EXPECT_EQ(guest_load<std::uint8_t>(bus, 0xe0ffffff), 9);
 }
 
+TEST(IoManager, RegistersByResourcesAllThatIsTrappedAndNothingElse) {
+  IoManager bus;
+  const auto nic = device(9);
+  DeviceResources resources({
+      PioResource{PioRange::constant(0x10, 0x1f)},
+      MmioResource{MmioRange::constant(0xd000'0000, 0xd000'0fff)},
+      LegacyIrqResource{Gsi(5)},
+      MsiResource{MsiKind::kPciMsix, IdRange<Gsi>::constant(24, 25)},
+      BackedMmioResource{MmioRange::constant(0xe000'0000, 0xe000'0fff), MemorySlot(1)},
+      GuestMemoryResource{GuestRange::constant(0xf000'0000, 0xf000'0fff)},
+      MemorySlotResource{IdRange<MemorySlot>::constant(2, 3)},
+      MacAddressResource{MacAddress::parse("52:54:00:12:34:56").value()},
+      PioResource{PioRange::constant(0x30, 0x3f)},
+  });
+  ASSERT_TRUE(bus.register_pio(PioRange::constant(0x3f, 0x3f), device(), "thief").has_value());
+  EXPECT_EQ(bus.register_device(resources, nic, nic, "net0").error().code(), ErrorCode::kOverlap);
+  EXPECT_EQ(bus.pio_entries().size(), 1u);
+  EXPECT_TRUE(bus.mmio_entries().empty());
+
+  ASSERT_TRUE(bus.deregister_pio(PioAddress(0x3f)).has_value());
+  ASSERT_TRUE(bus.register_device(resources, nic, nic, "net0").has_value());
+  EXPECT_EQ(bus.pio_entries().size(), 2u);
+  EXPECT_EQ(bus.mmio_entries().size(), 1u);
+  EXPECT_EQ(guest_in<std::uint8_t>(bus, 0x3f), 9);
+  EXPECT_EQ(guest_load<std::uint8_t>(bus, 0xd000'0fff), 9);
+  EXPECT_EQ(guest_load<std::uint8_t>(bus, 0xe000'0000), 0xff) << "memory answers there, not a device";
+
+  DeviceResources more = resources;
+  more.add(MmioResource{MmioRange::constant(0xd000'1000, 0xd000'1fff)});
+  EXPECT_EQ(bus.deregister_device(more).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(guest_in<std::uint8_t>(bus, 0x10), 9) << "all of it is still there";
+  const auto gone = bus.deregister_device(resources);
+  ASSERT_TRUE(gone.has_value());
+  EXPECT_EQ(gone->wait(), Completion::Wait::kDone);
+  EXPECT_TRUE(bus.pio_entries().empty());
+  EXPECT_TRUE(bus.mmio_entries().empty());
+}
+
+TEST(IoManager, RegistersByResourcesOnlyWhereADeviceAnswers) {
+  IoManager bus;
+  const DeviceResources irq_alone({LegacyIrqResource{Gsi(5)}});
+  EXPECT_TRUE(bus.register_device(irq_alone, nullptr, nullptr, "timer").has_value());
+  EXPECT_TRUE(bus.deregister_device(irq_alone).has_value());
+  const DeviceResources port({PioResource{PioRange::constant(0x10, 0x1f)}});
+  EXPECT_EQ(bus.register_device(port, nullptr, device(), "uart").error().code(), ErrorCode::kInvalidArgument);
+}
+
 TEST(IoManager, ADeviceThatOverlapsItselfIsRefusedWhole) {
   IoManager bus;
   const std::array ports{PioRange::constant(0x10, 0x1f), PioRange::constant(0x1f, 0x2f)};
   const auto refused = bus.register_device(ports, device(), {}, nullptr, "twice");
   ASSERT_FALSE(refused.has_value());
-  EXPECT_EQ(refused.error().message(), R"(pio [0x1f, 0x2f] "twice" overlaps [0x10, 0x1f] "twice")");
+  EXPECT_EQ(refused.error().message(), R"(pio [0x1f, 0x2f] "twice" overlaps [0x10, 0x1f] "twice")"
+                                       "; deregister that first, or choose another range");
   EXPECT_TRUE(bus.pio_entries().empty());
 }
 

@@ -79,11 +79,14 @@ TEST_F(IoTransactionTest, ErrorsNameBothPartiesAndLeaveTheRestOfTheTransaction) 
   IoTransaction change = bus.begin();
   ASSERT_TRUE(change.register_mmio(MmioRange::constant(0x5000, 0x5fff), device(5), "rng0").has_value());
   EXPECT_EQ(change.register_mmio(MmioRange::constant(0x5800, 0x67ff), device(6), "rng1").error().message(),
-            R"(mmio [0x5800, 0x67ff] "rng1" overlaps [0x5000, 0x5fff] "rng0")");
+            R"(mmio [0x5800, 0x67ff] "rng1" overlaps [0x5000, 0x5fff] "rng0")"
+            "; deregister that first, or choose another range");
   EXPECT_EQ(change.register_mmio(MmioRange::constant(0x0, 0x1000), device(6), "rng1").error().message(),
-            R"(mmio [0x0, 0x1000] "rng1" overlaps [0x1000, 0x1fff] "blk0")");
+            R"(mmio [0x0, 0x1000] "rng1" overlaps [0x1000, 0x1fff] "blk0")"
+            "; deregister that first, or choose another range");
   EXPECT_EQ(change.move_mmio(MmioAddress(0x5000), MmioAddress(0x3fff)).error().message(),
-            R"(mmio [0x3fff, 0x4ffe] "rng0" overlaps [0x3000, 0x3fff] "net0")");
+            R"(mmio [0x3fff, 0x4ffe] "rng0" overlaps [0x3000, 0x3fff] "net0")"
+            "; deregister that first, or choose another range");
   EXPECT_EQ(change.move_mmio(MmioAddress(0x5000), MmioAddress(~0ull)).error().message(),
             R"(mmio [0x5000, 0x5fff] "rng0" moved to 0xffffffffffffffff would pass the top of the address space )"
             R"((0xffffffffffffffff))");
@@ -129,7 +132,8 @@ TEST_F(IoTransactionTest, ACommitFailsWholeWhereSomebodyElseWasFaster) {
   ASSERT_TRUE(late.register_pio(PioRange::constant(0x60, 0x64), device(8), "kbd").has_value());
   ASSERT_TRUE(late.register_mmio(MmioRange::constant(0x5000, 0x5fff), device(5), "late").has_value());
   ASSERT_TRUE(bus.register_mmio(MmioRange::constant(0x5000, 0x5000), device(6), "fast").has_value());
-  EXPECT_EQ(late.commit().error().message(), R"(mmio [0x5000, 0x5fff] "late" overlaps [0x5000, 0x5000] "fast")");
+  EXPECT_EQ(late.commit().error().message(), R"(mmio [0x5000, 0x5fff] "late" overlaps [0x5000, 0x5000] "fast")"
+                                             "; deregister that first, or choose another range");
   EXPECT_EQ(guest_in<std::uint8_t>(bus, 0x60), 0xff) << "nothing of it happened";
 
   ASSERT_TRUE(bus.deregister_mmio(MmioAddress(0x5000)).has_value());

@@ -30,6 +30,7 @@ constexpr MmioRange kSelfWindow = MmioRange::constant(0x1000, 0x1fff);
 constexpr PioRange kOtherPorts = PioRange::constant(0x50, 0x5f);
 constexpr MmioRange kOtherWindow = MmioRange::constant(0x5000, 0x5fff);
 constexpr PioAddress kFree = PioAddress(0x80);
+constexpr MmioRange kFreeWindow = MmioRange::constant(0x9000, 0x9fff);
 
 struct Machine {
   IoManager bus;
@@ -58,7 +59,9 @@ enum class Target { kSelf, kOther, kSelfsOtherRange };
 struct Aim {
   PioRange range;
   PioAddress at;
+  MmioRange window;
   std::shared_ptr<DevicePio> device;
+  std::shared_ptr<DeviceMmio> answerer;  // the same one, at its window
 };
 
 struct Call {
@@ -75,11 +78,30 @@ void gone(const Result<PioRemoval>& removal) {
 const Call kCalls[] = {
     {"deregister", [](Machine& machine, Target, const Aim& aim) { gone(machine.bus.deregister_pio(aim.at)); }},
     {"deregister the window",
-     [](Machine& machine, Target target, const Aim&) {
-       const auto removal =
-           machine.bus.deregister_mmio(target == Target::kOther ? kOtherWindow.first() : kSelfWindow.first());
+     [](Machine& machine, Target, const Aim& aim) {
+       const auto removal = machine.bus.deregister_mmio(aim.window.first());
        ASSERT_TRUE(removal.has_value());
        EXPECT_EQ(removal->wait(), Completion::Wait::kDeferred);
+     }},
+    {"register a window beside",
+     [](Machine& machine, Target, const Aim& aim) {
+       ASSERT_TRUE(machine.bus.register_mmio(kFreeWindow, aim.answerer, "more").has_value());
+       EXPECT_EQ(machine.bus.find_mmio(kFreeWindow.last())->device(), aim.answerer) << "at once";
+     }},
+    {"register a window in the way",
+     [](Machine& machine, Target, const Aim& aim) {
+       EXPECT_EQ(machine.bus.register_mmio(aim.window, machine.newcomer, "newcomer").error().code(),
+                 ErrorCode::kOverlap);
+     }},
+    {"move the window",
+     [](Machine& machine, Target, const Aim& aim) {
+       IoTransaction change = machine.bus.begin();
+       ASSERT_TRUE(change.move_mmio(aim.window.last(), kFreeWindow.first()).has_value());
+       const auto completion = change.commit();
+       ASSERT_TRUE(completion.has_value());
+       EXPECT_EQ(completion->wait(), Completion::Wait::kDeferred);
+       EXPECT_EQ(machine.bus.find_mmio(kFreeWindow.first())->device(), aim.answerer);
+       EXPECT_FALSE(machine.bus.find_mmio(aim.window.first()).has_value());
      }},
     {"deregister twice",
      [](Machine& machine, Target, const Aim& aim) {
@@ -87,9 +109,15 @@ const Call kCalls[] = {
        EXPECT_FALSE(machine.bus.deregister_pio(aim.at).has_value());
      }},
     {"deregister the whole device",
-     [](Machine& machine, Target target, const Aim& aim) {
-       const auto memory = target == Target::kOther ? kOtherWindow : kSelfWindow;
-       const auto completion = machine.bus.deregister_device({&aim.range, 1}, {&memory, 1});
+     [](Machine& machine, Target, const Aim& aim) {
+       const auto completion = machine.bus.deregister_device({&aim.range, 1}, {&aim.window, 1});
+       ASSERT_TRUE(completion.has_value());
+       EXPECT_EQ(completion->wait(), Completion::Wait::kDeferred);
+     }},
+    {"deregister by resources",
+     [](Machine& machine, Target, const Aim& aim) {
+       const auto completion = machine.bus.deregister_device(
+           DeviceResources({PioResource{aim.range}, LegacyIrqResource{Gsi(5)}, MmioResource{aim.window}}));
        ASSERT_TRUE(completion.has_value());
        EXPECT_EQ(completion->wait(), Completion::Wait::kDeferred);
      }},
@@ -110,9 +138,16 @@ const Call kCalls[] = {
     {"register a device whole",
      [](Machine& machine, Target, const Aim& aim) {
        const PioRange port = PioRange::single(kFree);
-       const MmioRange window = MmioRange::constant(0x9000, 0x9fff);
        ASSERT_TRUE(
-           machine.bus.register_device({&port, 1}, aim.device, {&window, 1}, machine.newcomer, "whole").has_value());
+           machine.bus.register_device({&port, 1}, aim.device, {&kFreeWindow, 1}, aim.answerer, "whole").has_value());
+     }},
+    {"register by resources",
+     [](Machine& machine, Target, const Aim& aim) {
+       ASSERT_TRUE(machine.bus
+                       .register_device(DeviceResources({PioResource{PioRange::single(kFree)},
+                                                         MmioResource{kFreeWindow}, LegacyIrqResource{Gsi(5)}}),
+                                        aim.device, aim.answerer, "whole")
+                       .has_value());
      }},
     {"move",
      [](Machine& machine, Target, const Aim& aim) {
@@ -173,9 +208,10 @@ class Reentry : public testing::TestWithParam<std::tuple<int, Target>> {
             .has_value());
     const auto& [index, target] = GetParam();
     const Call& call = kCalls[index];
-    const Aim aim = target == Target::kSelf    ? Aim{kSelfPorts, PioAddress(0x14), server}
-                    : target == Target::kOther ? Aim{kOtherPorts, PioAddress(0x54), machine.other}
-                                               : Aim{kSelfPortsToo, PioAddress(0x34), server};
+    const Aim aim = target == Target::kSelf ? Aim{kSelfPorts, PioAddress(0x14), kSelfWindow, server, server}
+                    : target == Target::kOther
+                        ? Aim{kOtherPorts, PioAddress(0x54), kOtherWindow, machine.other, machine.other}
+                        : Aim{kSelfPortsToo, PioAddress(0x34), kSelfWindow, server, server};
     machine.inside = [&call, aim, at = target, this](Machine& there) {
       call.run(there, at, aim);
       ran.open();

@@ -154,13 +154,43 @@ TEST_F(DeviceErrors, NoHoleLargeEnough) {
       refused({MmioConstraint{.size = 0x8000, .alignment = 0x8000, .place = MmioPlace::kBelow4GiB}}),
       "\"new\": I/O resource 0 (mmio of size 0x8000 aligned to 0x8000) failed: mmio below 4 GiB: no room for 0x8000 "
       "addresses aligned to 0x8000 in [0xd0000000, 0xd000ffff] for \"new\": 0x7000 are free there, the largest hole so "
-      "aligned is [0xd0000000, 0xd0003fff] (0x4000); ask for at most 0x4000, free a range or widen the bounds");
+      "aligned is [0xd0000000, 0xd0003fff] (0x4000); ask for at most 0x4000, free a range or widen the bounds; held "
+      "by: [0xd0004000, 0xd0004fff] \"net0\", [0xd0008000, 0xd000ffff] \"net1\"");
 }
 
 TEST_F(DeviceErrors, OutsideTheMachine) {
-  EXPECT_EQ(refused({MmioConstraint{.size = 0x1000, .within = MmioRange::constant(0x1000, 0x1fff)}}),
-            "\"new\": I/O resource 0 (mmio [0x1000, 0x1fff]) failed: mmio above 4 GiB: [0x1000, 0x1fff] for \"new\" is "
-            "outside the managed space [0x1000000000, 0x10ffffffff]");
+  EXPECT_EQ(
+      refused({MmioConstraint{.size = 0x1000, .within = MmioRange::constant(0x1000, 0x1fff)}}),
+      "\"new\": I/O resource 0 (mmio [0x1000, 0x1fff]) failed: [0x1000, 0x1fff] lies in no mmio window of this "
+      "machine (mmio below 4 GiB [0xd0000000, 0xd000ffff], mmio above 4 GiB [0x1000000000, 0x10ffffffff]); choose "
+      "a place inside one of them");
+  // Half inside is not inside.
+  EXPECT_EQ(refused({mmio_at(0xd000'f800, 0x1000)}),
+            "\"new\": I/O resource 0 (mmio [0xd000f800, 0xd00107ff]) failed: [0xd000f800, 0xd00107ff] lies in no mmio "
+            "window of this machine (mmio below 4 GiB [0xd0000000, 0xd000ffff], mmio above 4 GiB [0x1000000000, "
+            "0x10ffffffff]); choose a place inside one of them");
+  EXPECT_EQ(
+      refused({MmioConstraint{
+          .size = 0x1000, .within = MmioRange::constant(0x1000, 0x8fff), .place = MmioPlace::kPreferAbove}}),
+      "\"new\": I/O resource 0 (mmio of size 0x1000 aligned to 0x1000 in [0x1000, 0x8fff]) failed: [0x1000, "
+      "0x8fff] lies in no mmio window of this machine (mmio below 4 GiB [0xd0000000, 0xd000ffff], mmio above 4 GiB "
+      "[0x1000000000, 0x10ffffffff]); choose a place inside one of them");
+}
+
+TEST_F(DeviceErrors, NoRoomInEitherWindow) {
+  attach(machine, fake::device({mmio_at(0xd000'8000, 0x1000)}), "net0");
+  attach(machine, fake::device({mmio_at(0x10'8000'0000, 0x1000)}), "gpu");
+  EXPECT_EQ(refused({MmioConstraint{.size = 0x8000'1000, .place = MmioPlace::kPreferAbove}}),
+            "\"new\": I/O resource 0 (mmio of size 0x80001000 aligned to 0x1000) failed: mmio above 4 GiB: no room for "
+            "0x80001000 addresses aligned to 0x1000 in [0x1000000000, 0x10ffffffff] for \"new\": 0xfffff000 are free "
+            "there, the largest hole so aligned is [0x1000000000, 0x107fffffff] (0x80000000); ask for at most "
+            "0x80000000, free a range or widen the bounds; held by: [0x1080000000, 0x1080000fff] \"gpu\"; and mmio "
+            "below 4 GiB: no room for 0x80001000 addresses aligned to 0x1000 in [0xd0000000, 0xd000ffff] for \"new\", "
+            "which are only 0x10000 addresses; ask for less or widen the bounds");
+  // What no window could do is said once.
+  EXPECT_EQ(refused({MmioConstraint{.size = 8, .alignment = 3, .place = MmioPlace::kPreferAbove}}),
+            "\"new\": I/O resource 0 (mmio of size 0x8 aligned to 0x3) failed: mmio above 4 GiB: alignment 0x3 for "
+            "\"new\" is not a power of two");
 }
 
 TEST_F(DeviceErrors, IrqTaken) {
@@ -272,8 +302,10 @@ TEST(DeviceErrorsElsewhere, TheHostRefuses) {
 
 TEST_F(DeviceErrors, RegisteredBehindTheManagersBack) {
   ASSERT_TRUE(machine.io.register_pio(PioRange::constant(0x18, 0x27), fake::device(), "smuggler"));
-  EXPECT_EQ(refused({ports(0x10, 0x1f)}),
-            "\"new\": registration failed: pio [0x10, 0x1f] \"new\" overlaps [0x18, 0x27] \"smuggler\"");
+  EXPECT_EQ(
+      refused({ports(0x10, 0x1f)}),
+      "\"new\": registration failed: pio [0x10, 0x1f] \"new\" overlaps [0x18, 0x27] \"smuggler\"; deregister that "
+      "first, or choose another range");
 }
 
 // Detaching and moving.
@@ -340,7 +372,7 @@ TEST_F(DeviceErrors, MoveOutOfTheWindow) {
                                               MmioAddress(0xd000'f800))),
             "\"net0\": moving mmio [0xd0000000, 0xd0000fff] to mmio [0xd000f800, 0xd00107ff] failed: [0xd000f800, "
             "0xd00107ff] lies in no mmio window of this machine (mmio below 4 GiB [0xd0000000, 0xd000ffff], mmio above "
-            "4 GiB [0x1000000000, 0x10ffffffff])");
+            "4 GiB [0x1000000000, 0x10ffffffff]); choose a place inside one of them");
 }
 
 TEST_F(DeviceErrors, MovePastTheTop) {
@@ -371,7 +403,7 @@ TEST_F(DeviceErrors, MoveOntoWhatWasRegisteredBehindTheManagersBack) {
   const std::string before = machine.text();
   EXPECT_EQ(message(machine.devices.move_pio(InstanceId(1), PioRange::constant(0x10, 0x1f), PioAddress(0x40))),
             "\"com1\": moving pio [0x10, 0x1f] to pio [0x40, 0x4f] failed: pio [0x40, 0x4f] \"com1\" overlaps [0x48, "
-            "0x57] \"smuggler\"");
+            "0x57] \"smuggler\"; deregister that first, or choose another range");
   EXPECT_EQ(machine.text(), before);
 }
 

@@ -77,17 +77,38 @@ TEST(DeviceManager, TheRequestsConstraintsReplaceTheDevicesOwn) {
 
 TEST(DeviceManager, ADeviceKnowsItsResourcesBeforeItsFirstAccess) {
   Machine machine;
-  const auto device = fake::device({ports(0x10, 0x1f)});
+  const auto device = fake::device({ports(0x10, 0x1f), MmioConstraint{.size = 0x1000}, LegacyIrqConstraint{}});
   std::uint8_t seen = 0;
+  DeviceResources told;
   device->value = 1;
   device->in_assign = [&](const Assignment& assignment) -> Result<void> {
     EXPECT_EQ(assignment.id, InstanceId(1));
+    told = assignment.resources;
     seen = guest_in<std::uint8_t>(machine.io, 0x10);  // nobody yet
     return {};
   };
-  attach(machine, device, "a");
+  const InstanceId id = attach(machine, device, "a");
   EXPECT_EQ(seen, 0xff);
   EXPECT_EQ(guest_in<std::uint8_t>(machine.io, 0x10), 1);
+  // The final ones: what it left open is decided.
+  EXPECT_EQ(to_string(told), "pio [0x10, 0x1f], mmio [0xd0000000, 0xd0000fff], irq 5");
+  EXPECT_EQ(told, *machine.devices.resources(id));
+}
+
+TEST(DeviceManager, ReportsADevicesResourcesAndWhichOfThemAreTrapped) {
+  Machine machine;
+  const auto device = fake::device({ports(0x10, 0x1f), MmioConstraint{.size = 0x1000}, memory_of(0x1000),
+                                    LegacyIrqConstraint{}, MsiConstraint{.kind = MsiKind::kPciMsix, .count = 2}});
+  device->host.resize(0x1000);
+  const InstanceId id = attach(machine, device, "a");
+  const DeviceResources resources = machine.devices.resources(id).value();
+  EXPECT_EQ(to_string(resources),
+            "pio [0x10, 0x1f], mmio [0xd0000000, 0xd0000fff], memory-backed mmio [0x1000000000, 0x1000000fff] slot 0, "
+            "irq 5, pci-msix gsis [24, 25]");
+  EXPECT_THAT(resources.pio(), ElementsAre(machine.io.pio_entries().front().range()));
+  EXPECT_THAT(resources.mmio(), ElementsAre(machine.io.mmio_entries().front().range()));
+  EXPECT_EQ(machine.io.pio_entries().size() + machine.io.mmio_entries().size(), 2u);
+  EXPECT_EQ(code(machine.devices.resources(InstanceId(7))), ErrorCode::kNotFound);
 }
 
 TEST(DeviceManager, ADeviceGetsAWireForEachIrqAndNeverItsNumber) {
@@ -234,14 +255,24 @@ TEST(DeviceManager, ABusWithChildrenIsKeptOrGoesWithThemAsAsked) {
   EXPECT_EQ(machine.text(), empty);
 }
 
-TEST(DeviceManager, ManagersAreEqualWhenTheirDevicesAre) {
+TEST(DeviceManager, ManagersAreEqualWithTheSameDevicesInTheSamePlaces) {
   Machine one;
-  Machine other;
-  EXPECT_TRUE(one.devices == other.devices);
-  attach(one, fake::device({ports(0x10, 0x1f)}), "a");
-  EXPECT_FALSE(one.devices == other.devices);
-  attach(other, fake::device({ports(0x10, 0x1f)}), "a");
-  EXPECT_TRUE(one.devices == other.devices);
+  Machine same;
+  Machine alike;
+  Machine moved;
+  EXPECT_TRUE(one.devices == same.devices);
+  const auto device = fake::device({PioConstraint{.size = 8}});
+  attach(one, device, "a");
+  EXPECT_FALSE(one.devices == same.devices);
+  attach(same, device, "a");
+  EXPECT_TRUE(one.devices == same.devices);
+
+  attach(alike, fake::device({PioConstraint{.size = 8}}), "a");
+  EXPECT_TRUE(one.devices.view() == alike.devices.view());
+  EXPECT_FALSE(one.devices == alike.devices) << "another device in the same place";
+  auto elsewhere = moved.devices.attach(device, {.name = "a", .constraints = ResourceConstraints{ports(0x10, 0x17)}});
+  ASSERT_TRUE(elsewhere);
+  EXPECT_FALSE(one.devices == moved.devices) << "the same device in another place";
 }
 
 TEST(DeviceManager, GivesADeviceBackAsTheTypeItIs) {

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Keel authors
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-// Management from inside I/O handlers and from inside devices' own functions, and detach with I/O inside. Nothing here
-// may deadlock: a test that hangs fails by its time limit.
+// What management from inside I/O handlers and from inside devices' own functions comes to, and detach with I/O inside.
+// management_calls_test.cc has each call by itself.
 
 #include <atomic>
 #include <chrono>
@@ -10,12 +10,14 @@
 #include <latch>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fake/bus.h"
 #include "fake/machine.h"
+#include "unit/device/reentry_tree.h"
 #include "keel/bus/handler_scope.h"
 #include "keel/bus/locked.h"
 #include "keel/device/device_manager.h"
@@ -29,130 +31,8 @@ using fake::guest_in;
 using fake::Machine;
 using fake::ports;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::Not;
-
-// A bus with two devices, each with ports. The guest's access to `self` runs what the test says.
-struct Tree {
-  Tree() {
-    parent_id = attach(machine, parent, "parent");
-    self_id = attach(machine, self, "self", parent_id);
-    other_id = attach(machine, other, "other", parent_id);
-  }
-
-  // What happens inside the handler of "self" as the guest reads it, on a thread of the guest's own.
-  void in_handler(const std::function<void()>& what) {
-    self->in_handler = [&] {
-      if (std::exchange(ran, true)) return;
-      EXPECT_TRUE(in_io_handler());
-      what();
-    };
-    std::thread([&] { guest_in<std::uint8_t>(machine.io, 0x20); }).join();
-    EXPECT_TRUE(ran);
-    self->in_handler = nullptr;
-  }
-
-  bool ran = false;
-  std::shared_ptr<fake::MachineDevice> parent = fake::bus({ports(0x10, 0x1f)});
-  std::shared_ptr<fake::MachineDevice> self = fake::device({ports(0x20, 0x2f), LegacyIrqConstraint{}});
-  std::shared_ptr<fake::MachineDevice> other = fake::device({ports(0x30, 0x3f)});
-  Machine machine;
-  InstanceId parent_id;
-  InstanceId self_id;
-  InstanceId other_id;
-};
-
-enum class Who { kSelf, kOther, kParent };
-
-class InHandler : public ::testing::TestWithParam<Who>, public Tree {
- protected:
-  InstanceId target() const {
-    switch (GetParam()) {
-      case Who::kSelf: return self_id;
-      case Who::kOther: return other_id;
-      case Who::kParent: return parent_id;
-    }
-    return {};
-  }
-  fake::MachineDevice& device() {
-    return GetParam() == Who::kSelf ? *self : GetParam() == Who::kOther ? *other : *parent;
-  }
-};
-
-TEST_P(InHandler, DetachIsDeferredUntilTheHandlerReturns) {
-  Detachment gone;
-  in_handler([&] {
-    const auto detached = machine.devices.detach(target(), Children::kRemove);
-    ASSERT_TRUE(detached) << detached.error().message();
-    gone = *detached;
-    EXPECT_EQ(gone.wait(), Completion::Wait::kDeferred);
-    EXPECT_FALSE(gone.done());
-    EXPECT_THAT(device().story(), Not(Contains("released")));
-    // It is no part of the tree any more, and yet holds its place.
-    EXPECT_FALSE(machine.devices.resources(target()));
-    EXPECT_THAT(machine.devices.spaces().holdings, Contains(::testing::Field(&Holding::id, target())));
-  });
-  EXPECT_EQ(gone.wait(), Completion::Wait::kDone);
-  EXPECT_THAT(device().story(), Contains("released"));
-  EXPECT_FALSE(machine.devices.device(target()));
-  if (GetParam() == Who::kParent) {
-    EXPECT_EQ(machine.text(), Machine().text());
-  }
-}
-
-TEST_P(InHandler, DetachWithoutChildrenFollowsTheSameRules) {
-  in_handler([&] {
-    const auto detached = machine.devices.detach(target());
-    EXPECT_EQ(detached.has_value(), GetParam() != Who::kParent);
-  });
-}
-
-TEST_P(InHandler, MoveTakesEffectAtOnce) {
-  const PioRange old = machine.devices.resources(target())->pio().front();
-  in_handler([&] { EXPECT_TRUE(machine.devices.move_pio(target(), old, PioAddress(0x100))); });
-  EXPECT_EQ(guest_in<std::uint8_t>(machine.io, 0x100), 0);
-  EXPECT_EQ(guest_in<std::uint8_t>(machine.io, old.first().value()), 0xff);
-}
-
-TEST_P(InHandler, AttachBelowIt) {
-  const auto device = fake::device({ports(0x40, 0x4f)});
-  in_handler([&] {
-    auto handle = machine.devices.attach(device, {.name = "new", .parent = target()});
-    EXPECT_EQ(handle.has_value(), GetParam() == Who::kParent);
-    if (handle) {
-      handle->keep();
-      EXPECT_EQ(guest_in<std::uint8_t>(machine.io, 0x40), 0);
-    }
-  });
-}
-
-TEST_P(InHandler, AttachThatFailsIsUndoneAtOnce) {
-  const auto device = fake::device({ports(0x40, 0x4f), ports(0x20, 0x2f)});
-  const std::string before = machine.text();
-  in_handler([&] {
-    EXPECT_FALSE(machine.devices.attach(device, {.name = "new"}));
-    EXPECT_EQ(machine.text(), before);
-    {
-      const auto pending = machine.devices.begin(fake::device({ports(0x40, 0x4f)}), {.name = "new"});
-    }
-    EXPECT_EQ(machine.text(), before);
-  });
-}
-
-TEST_P(InHandler, LookingAndServing) {
-  in_handler([&] {
-    std::uint8_t data[1];
-    const PioAddress port = machine.devices.resources(target())->pio().front().first();
-    EXPECT_TRUE(machine.devices.device(target()));
-    EXPECT_EQ(machine.devices.resolve(port)->id, target());
-    EXPECT_TRUE(machine.devices.serve_read(port, data));
-    EXPECT_TRUE(machine.devices.serve_write(port, data));
-    EXPECT_TRUE(machine.devices.find("parent/self"));
-    EXPECT_EQ(machine.devices.view().devices.size(), 3u);
-    EXPECT_TRUE(machine.devices == machine.devices);
-  });
-}
-
-INSTANTIATE_TEST_SUITE_P(Targets, InHandler, ::testing::Values(Who::kSelf, Who::kOther, Who::kParent));
 
 class Reentry : public ::testing::Test, public Tree {};
 
@@ -194,7 +74,7 @@ TEST_F(Reentry, AReleasedDeviceDetachesOthersAndAttachesNewOnes) {
 }
 
 TEST(ReentryAtTheEnd, WhatWasDeferredIsEndedFirst) {
-  auto tree = std::make_unique<Tree>();
+  auto tree = std::make_unique<Tree>("the end of a manager");
   const auto other = tree->other;
   tree->self->in_released = [&devices = tree->machine.devices, id = tree->other_id] {
     // Long enough for the manager to have begun its end.
@@ -240,6 +120,35 @@ TEST_F(Reentry, ADeviceIsNotReleasedUnderTheLockOfAnother) {
   EXPECT_EQ(gone.wait(), Completion::Wait::kDone);
 }
 
+// Whoever attaches gets an answer, so an attach is over when it returns, its undoing included; a detach may wait.
+TEST_F(Reentry, AnAttachCallsTheDeviceOnItsThreadAndADetachOnOneOfTheManagers) {
+  const auto device = fake::device({ports(0x40, 0x4f)});
+  std::vector<std::thread::id> calls;
+  const auto note = [&calls] { calls.push_back(std::this_thread::get_id()); };
+  device->in_constraints = note;
+  device->in_assign = [note](const Assignment&) -> Result<void> {
+    note();
+    return {};
+  };
+  device->in_released = note;
+  Detachment gone;
+  std::thread::id handler;
+  in_handler([&] {
+    handler = std::this_thread::get_id();
+    device->answers = false;
+    EXPECT_FALSE(machine.devices.attach(device, {.name = "new"}));
+    EXPECT_THAT(calls, ElementsAre(handler, handler, handler)) << "constraints, assign, released";
+    calls.clear();
+    device->answers = true;
+    const InstanceId id = attach(machine, device, "new");
+    EXPECT_THAT(calls, ElementsAre(handler, handler));
+    calls.clear();
+    gone = machine.devices.detach(id).value();
+  });
+  EXPECT_EQ(gone.wait(), Completion::Wait::kDone);
+  EXPECT_THAT(calls, ElementsAre(::testing::AllOf(::testing::Ne(handler), ::testing::Ne(std::this_thread::get_id()))));
+}
+
 TEST_F(Reentry, DetachOutsideWaitsForTheLastAccess) {
   std::latch inside(1);
   std::latch leave(1);
@@ -263,7 +172,7 @@ TEST_F(Reentry, DetachOutsideWaitsForTheLastAccess) {
   leave.count_down();
   guest.join();
   operator_thread.join();
-  EXPECT_THAT(self->story(), ::testing::ElementsAre(::testing::StartsWith("assigned"), "read", "released"));
+  EXPECT_THAT(self->story(), ElementsAre(::testing::StartsWith("assigned"), "read", "released"));
 }
 
 TEST_F(Reentry, TheManagersEndWaitsForWhatWasDeferred) {

@@ -3,6 +3,8 @@
 
 #include "keel/resource/address_allocator.h"
 
+#include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "keel/resource/resource_allocator.h"
@@ -191,18 +193,20 @@ TEST(AddressAllocator, SaysWhyItRefusesAnOpenRequest) {
       message(mmio.allocate({.size = 0x4000, .alignment = 0x4000, .owner = "net0"})),
       "mmio: no room for 0x4000 addresses aligned to 0x4000 in [0xd0000000, 0xd000ffff] for \"net0\": 0x3800 are "
       "free there, the largest hole so aligned is [0xd0000000, 0xd00007ff] (0x800); ask for at most 0x800, free a "
-      "range or widen the bounds");
+      "range or widen the bounds; held by: [0xd0000800, 0xd0008fff] \"fb0\", [0xd000c000, 0xd000ffff] (no name)");
   EXPECT_EQ(
       message(mmio.allocate({.size = 0x3001})),
       "mmio: no room for 0x3001 addresses in [0xd0000000, 0xd000ffff]: 0x3800 are free there, the largest hole is "
-      "[0xd0009000, 0xd000bfff] (0x3000); ask for at most 0x3000, free a range or widen the bounds");
+      "[0xd0009000, 0xd000bfff] (0x3000); ask for at most 0x3000, free a range or widen the bounds; held by: "
+      "[0xd0000800, 0xd0008fff] \"fb0\", [0xd000c000, 0xd000ffff] (no name)");
   EXPECT_EQ(message(mmio.allocate({.size = 1, .within = range(0xd000'1000, 0xd000'1fff)})),
             "mmio: no room for 0x1 addresses in [0xd0001000, 0xd0001fff]: nothing is free there; free a range or widen "
-            "the bounds");
+            "the bounds; held by: [0xd0000800, 0xd0008fff] \"fb0\"");
   EXPECT_EQ(
       message(mmio.allocate({.size = 1, .alignment = 0x10000, .within = range(0xd000'9000, ~0ull)})),
       "mmio: no room for 0x1 addresses aligned to 0x10000 in [0xd0009000, 0xd000ffff]: 0x3000 are free there, but "
-      "no free address is so aligned; lower the alignment, free a range or widen the bounds");
+      "no free address is so aligned; lower the alignment, free a range or widen the bounds; held by: [0xd000c000, "
+      "0xd000ffff] (no name)");
   EXPECT_EQ(message(mmio.allocate({.size = 0x20000, .owner = "fb1"})),
             "mmio: no room for 0x20000 addresses in [0xd0000000, 0xd000ffff] for \"fb1\", which are only 0x10000 "
             "addresses; ask for less or widen the bounds");
@@ -225,7 +229,12 @@ TEST(AddressAllocator, SaysWhyItRefusesAnExactRequest) {
   EXPECT_EQ(
       message(mmio.allocate({.size = 0x8000, .at = MmioAddress(0xd000'0000)})),
       "mmio: [0xd0000000, 0xd0007fff] overlaps [0xd0000800, 0xd0008fff] held by \"fb0\"; free that first; no hole "
-      "of [0xd0000000, 0xd000ffff] is large enough");
+      "of [0xd0000000, 0xd000ffff] is large enough, the largest is [0xd0009001, 0xd000ffff] (0x6fff)");
+  EXPECT_EQ(
+      message(mmio.allocate({.size = 0x8000, .alignment = 0x8000, .at = MmioAddress(0xd000'8000), .owner = "net0"})),
+      "mmio: [0xd0008000, 0xd000ffff] for \"net0\" overlaps [0xd0000800, 0xd0008fff] held by \"fb0\"; free that "
+      "first; no hole of [0xd0000000, 0xd000ffff] is large enough, the largest aligned to 0x8000 is [0xd0000000, "
+      "0xd00007ff] (0x800)");
   ASSERT_TRUE(mmio.allocate(range(0xd000'f000, 0xd000'ffff)));
   EXPECT_EQ(message(mmio.allocate(range(0xd000'ffff, 0xd000'ffff), "net0")),
             "mmio: [0xd000ffff, 0xd000ffff] for \"net0\" overlaps [0xd000f000, 0xd000ffff] which is allocated without "
@@ -246,6 +255,34 @@ TEST(AddressAllocator, SaysWhyItRefusesAnExactRequest) {
             "mmio: 0x2 addresses from 0xffffffffffffffff pass the top of the address space (0xffffffffffffffff)");
   EXPECT_EQ(message(AddressAllocator<PioAddress>("pio", PioRange::all()).allocate(PioAddress(0xfff8), 0x10)),
             "pio: 0x10 addresses from 0xfff8 pass the top of the address space (0xffff)");
+}
+
+TEST(AddressAllocator, SaysWhyNoOtherPlaceWouldDo) {
+  Mmio mmio("mmio", kWindow);
+  ASSERT_TRUE(mmio.allocate(range(0xd000'0000, 0xd000'0fff), "fb0"));
+  EXPECT_EQ(
+      message(mmio.allocate({.size = 1, .alignment = 0x10000, .at = MmioAddress(0xd000'0000)})),
+      "mmio: [0xd0000000, 0xd0000000] overlaps [0xd0000000, 0xd0000fff] held by \"fb0\"; free that first; no free "
+      "address of [0xd0000000, 0xd000ffff] is aligned to 0x10000");
+  ASSERT_TRUE(mmio.allocate(range(0xd000'1000, 0xd000'ffff), "fb1"));
+  EXPECT_EQ(
+      message(mmio.allocate(range(0xd000'0000, 0xd000'0000))),
+      "mmio: [0xd0000000, 0xd0000000] overlaps [0xd0000000, 0xd0000fff] held by \"fb0\"; free that first; nothing "
+      "of [0xd0000000, 0xd000ffff] is free");
+}
+
+// A full machine's list of holders does not fill the terminal.
+TEST(AddressAllocator, NamesAtMostEightHolders) {
+  Mmio mmio("mmio", kWindow);
+  for (std::uint64_t i = 0; i < 8; ++i)
+    ASSERT_TRUE(mmio.allocate(range(0xd000'0000 + 0x1000 * i, 0xd000'0fff + 0x1000 * i), fmt::format("blk{}", i)));
+  const MmioRange bounds = range(0xd000'0000, 0xd000'8fff);
+  EXPECT_THAT(message(mmio.allocate({.size = 0x2000, .within = bounds})),
+              testing::EndsWith("[0xd0006000, 0xd0006fff] \"blk6\", [0xd0007000, 0xd0007fff] \"blk7\""));
+  ASSERT_TRUE(mmio.allocate(range(0xd000'8000, 0xd000'80ff), "rng0"));
+  ASSERT_TRUE(mmio.allocate(range(0xd000'8f00, 0xd000'8fff), "rng1"));
+  EXPECT_THAT(message(mmio.allocate({.size = 0x2000, .within = bounds})),
+              testing::EndsWith("[0xd0007000, 0xd0007fff] \"blk7\" and 2 more"));
 }
 
 TEST(AddressAllocator, SaysWhyItRefusesToFreeOrMove) {

@@ -126,6 +126,59 @@ TEST(SystemAllocator, PicksTheMmioWindow) {
   EXPECT_EQ(first({.size = 0x20000, .place = MmioPlace::kPreferAbove}), 0x10'0000'0000u);
 }
 
+// Bounds, alignment, match and size of every kind that has an address, as one device after another asks for them.
+TEST(SystemAllocator, HonoursBoundsAlignmentAndMatchOfEveryKind) {
+  const auto pio = [](std::uint16_t first, std::uint16_t last) {
+    return *PioRange::from_bounds(PioAddress(first), PioAddress(last));
+  };
+  const auto memory = [](std::uint64_t first, std::uint64_t last) {
+    return *GuestRange::from_bounds(GuestAddress(first), GuestAddress(last));
+  };
+  const std::pair<ResourceConstraint, std::string> rows[] = {
+      {PioConstraint{.size = 3}, "pio [0x0, 0x2]"},
+      {PioConstraint{.size = 3}, "pio [0x3, 0x5]"},  // aligned to 1
+      {PioConstraint{.size = 8, .alignment = 8}, "pio [0x8, 0xf]"},
+      {PioConstraint{.size = 8, .match = Match::kLast}, "pio [0xfff8, 0xffff]"},
+      {PioConstraint{.size = 3, .alignment = 4, .match = Match::kLast}, "pio [0xfff4, 0xfff6]"},
+      {PioConstraint{.size = 4, .within = pio(0x101, 0x1ff)}, "pio [0x101, 0x104]"},
+      {PioConstraint{.size = 4, .alignment = 4, .within = pio(0x101, 0x1ff)}, "pio [0x108, 0x10b]"},
+      {PioConstraint{.size = 4, .alignment = 4, .within = pio(0x101, 0x1fe), .match = Match::kLast},
+       "pio [0x1f8, 0x1fb]"},
+      {PioConstraint{.size = 1, .within = pio(0x101, 0x104)}, "nothing"},
+      {MmioConstraint{.size = 0x800}, "mmio [0xd0000000, 0xd00007ff]"},
+      {MmioConstraint{.size = 0x800}, "mmio [0xd0001000, 0xd00017ff]"},  // aligned to a page
+      {MmioConstraint{.size = 0x800, .match = Match::kLast}, "mmio [0xd000f000, 0xd000f7ff]"},
+      {MmioConstraint{.size = 0x100, .alignment = 0x100, .within = mmio(0xd000'0001, 0xd000'ffff)},
+       "mmio [0xd0000800, 0xd00008ff]"},
+      {GuestMemoryConstraint{.size = 0x800}, "guest memory [0x2000000000, 0x20000007ff]"},
+      {GuestMemoryConstraint{.size = 0x800}, "guest memory [0x2000001000, 0x20000017ff]"},  // aligned to a page
+      {GuestMemoryConstraint{.size = 0x4000'0000, .alignment = 0x4000'0000},
+       "guest memory [0x2040000000, 0x207fffffff]"},
+      {GuestMemoryConstraint{.size = 0x1000, .match = Match::kLast}, "guest memory [0x2ffffff000, 0x2fffffffff]"},
+      {GuestMemoryConstraint{.size = 0x1000, .alignment = 0x20'0000, .match = Match::kLast},
+       "guest memory [0x2fffe00000, 0x2fffe00fff]"},
+      {GuestMemoryConstraint{.size = 0x1000, .within = memory(0x21'0000'0001, 0x21'0000'ffff)},
+       "guest memory [0x2100001000, 0x2100001fff]"},
+      {GuestMemoryConstraint{.size = 0x1000, .within = memory(0x21'0000'0001, 0x21'0000'fffe), .match = Match::kLast},
+       "guest memory [0x210000e000, 0x210000efff]"},
+      {GuestMemoryConstraint{.size = 0x10, .alignment = 1, .within = memory(0x21'0000'0001, 0x21'0000'ffff)},
+       "guest memory [0x2100000001, 0x2100000010]"},
+      {GuestMemoryConstraint::exactly(memory(0x22'0000'0123, 0x22'0000'0456)),
+       "guest memory [0x2200000123, 0x2200000456]"},
+      {GuestMemoryConstraint::exactly(memory(0x22'0000'0456, 0x22'0000'0500)), "nothing"},
+      {GuestMemoryConstraint{.size = 0x1000, .within = memory(0, 0x1f'ffff'ffff)}, "nothing"},
+      {GuestMemoryConstraint{.size = 0x1000, .within = memory(0x1f'ffff'0000, 0x20'0000'2fff)},
+       "guest memory [0x2000002000, 0x2000002fff]"},
+  };
+  SystemAllocator<> system = machine();
+  std::vector<Grant<>> grants;
+  for (const auto& [constraint, expected] : rows) {
+    auto grant = system.allocate({constraint}, "dev");
+    EXPECT_EQ(grant ? to_string(grant->resources()) : "nothing", expected) << to_string(constraint);
+    if (grant) grants.push_back(std::move(*grant));
+  }
+}
+
 TEST(SystemAllocator, NamesTheConstraintAndTheHolderWhenItRefuses) {
   SystemAllocator<> system = machine();
   const auto com1 = system.allocate(
@@ -159,7 +212,8 @@ TEST(SystemAllocator, NamesTheConstraintAndTheHolderWhenItRefuses) {
       refuse({MmioConstraint{.size = 0x10000, .alignment = 0x10000}}),
       "\"net0\": I/O resource 0 (mmio of size 0x10000 aligned to 0x10000) failed: mmio below 4 GiB: no room for "
       "0x10000 addresses aligned to 0x10000 in [0xd0000000, 0xd000ffff] for \"net0\": 0x8000 are free there, but no "
-      "free address is so aligned; lower the alignment, free a range or widen the bounds");
+      "free address is so aligned; lower the alignment, free a range or widen the bounds; held by: [0xd0000000, "
+      "0xd0007fff] \"blk0\"");
   EXPECT_EQ(refuse({MsiConstraint{.kind = MsiKind::kPciMsix, .count = 3}}),
             "\"net0\": MSI, resource 0 (3 pci-msix vectors) failed: no 3 msi gsis in a row are left in [24, 31]: 2 are "
             "free, the longest run is 2 from 30; ask for at most 2, or free or widen; held by: [24, 29] \"blk0\"");
@@ -270,7 +324,7 @@ TEST(SystemAllocator, MovesABarOrLeavesItWhereItIs) {
       message(net.move(old, bar(0xe000'0000, 0xe000'0fff))),
       "\"net0\": moving mmio [0xd0000000, 0xd0000fff] to mmio [0xe0000000, 0xe0000fff] failed: [0xe0000000, "
       "0xe0000fff] lies in no mmio window of this machine (mmio below 4 GiB [0xd0000000, 0xd000ffff], mmio above 4 "
-      "GiB [0x1000000000, 0x10ffffffff])");
+      "GiB [0x1000000000, 0x10ffffffff]); choose a place inside one of them");
   EXPECT_EQ(
       message(net.move(bar(0xd000'1000, 0xd000'1fff), old)),
       "\"net0\": moving mmio [0xd0001000, 0xd0001fff] to mmio [0xd0000000, 0xd0000fff] failed: it holds only: mmio "

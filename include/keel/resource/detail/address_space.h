@@ -57,6 +57,10 @@ class AddressSpace {
   [[nodiscard]] Error no_room(const Request& request, Extent within) const;
   [[nodiscard]] Error taken(Extent extent, std::string_view asker, std::uint64_t alignment) const;
   [[nodiscard]] Error not_allocated(Extent extent) const;
+  // Why a range that fits nowhere does not.
+  [[nodiscard]] std::string no_other_place(std::uint64_t alignment) const;
+  // `; held by: [0xd0000000, 0xd0000fff] "net0", …`: the lowest few that share an address with `within`, or nothing.
+  [[nodiscard]] std::string holders(Extent within) const;
 
   std::string name_;
   std::uint64_t top_;

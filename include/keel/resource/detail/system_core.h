@@ -80,6 +80,7 @@ class SystemCore {
   [[nodiscard]] AddressAllocator<MmioAddress>* window_of(MmioRange range);
 
   // `error` with the list of who holds the ids of that kind; of those in `wanted`, where that is what was refused.
+  [[nodiscard]] Error in_no_window(MmioRange range) const;
   [[nodiscard]] Error with_irq_holders(const Error& error, std::optional<IdRange<Gsi>> wanted) const;
   [[nodiscard]] Error with_msi_holders(const Error& error, std::optional<IdRange<Gsi>> wanted) const;
   [[nodiscard]] Error with_slot_holders(const Error& error, std::optional<IdRange<MemorySlot>> wanted) const;
