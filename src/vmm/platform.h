@@ -66,6 +66,7 @@ class Platform {
   // The whole command line of `image` in this machine. Errors: those of VirtioDevices::insert_into().
   [[nodiscard]] Result<KernelCmdline> command_line(const GuestImage& image) const;
 
+  [[nodiscard]] DeviceManager& devices() noexcept { return devices_; }
   [[nodiscard]] MachineMap map() const;
 
   // Types into the console device or else the serial port; returns how many bytes it took, or nothing where a vCPU is
