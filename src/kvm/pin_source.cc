@@ -98,8 +98,21 @@ Result<void> PinSource::disable() {
   const Lock lock(mutex_);
   if (!enabled_) return {};
   KEEL_TRY_VOID(disconnect());
-  enabled_ = raised_ = unsent_ = false;
+  enabled_ = raised_ = unsent_ = held_back_ = false;
   return {};
+}
+
+Result<void> PinSource::hold_back() {
+  const Lock lock(mutex_);
+  KEEL_TRY_VOID(disconnect());
+  held_back_ = enabled_;
+  return {};
+}
+
+void PinSource::go_on() noexcept {
+  const Lock lock(mutex_);
+  held_back_ = false;
+  static_cast<void>(arrange());
 }
 
 Result<void> PinSource::mask() {
@@ -152,7 +165,7 @@ Result<void> PinSource::move_to(const std::optional<LegacyIrqConfig>& config) {
 }
 
 Result<void> PinSource::arrange() {
-  return enabled_ && !masked_ && config_ ? connect() : disconnect();
+  return enabled_ && !masked_ && !held_back_ && config_ ? connect() : disconnect();
 }
 
 Result<void> PinSource::connect() {

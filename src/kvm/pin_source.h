@@ -35,6 +35,9 @@ class PinSource : public std::enable_shared_from_this<PinSource> {
 
   Result<void> enable();
   Result<void> disable();
+  // Before disable(), or go_on() (source_group.h).
+  Result<void> hold_back();
+  void go_on() noexcept;
   [[nodiscard]] bool is_enabled() const;
   Result<void> configure(const std::optional<LegacyIrqConfig>& config);
   [[nodiscard]] std::optional<LegacyIrqConfig> config() const;
@@ -87,6 +90,7 @@ class PinSource : public std::enable_shared_from_this<PinSource> {
   bool gone_ KEEL_GUARDED_BY(mutex_) = false;
   bool enabled_ KEEL_GUARDED_BY(mutex_) = false;
   bool masked_ KEEL_GUARDED_BY(mutex_) = false;
+  bool held_back_ KEEL_GUARDED_BY(mutex_) = false;
   std::optional<LegacyIrqConfig> config_ KEEL_GUARDED_BY(mutex_);
   bool raised_ KEEL_GUARDED_BY(mutex_) = false;  // the device's level
   bool unsent_ KEEL_GUARDED_BY(mutex_) = false;  // raised while nothing was connected

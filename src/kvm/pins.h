@@ -34,6 +34,8 @@ class PinFace : public I {
   Result<void> raise() override { return source_->raise(); }
   Result<void> lower() override { return source_->lower(); }
   Result<void> trigger() override { return source_->pulse(); }
+  Result<void> hold_back() { return source_->hold_back(); }
+  void go_on() noexcept { source_->go_on(); }
   void retire() noexcept { source_->retire(); }
   void describe(InterruptHolding& into) const { source_->describe(into); }
 

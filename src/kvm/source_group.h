@@ -24,6 +24,8 @@ namespace keel::kvm {
 // also has
 //   static create(InterruptCore, owner) -> Result<shared_ptr<Source>>
 //   is_enabled(), configure(optional<Config>) -> Result<void>
+//   hold_back() -> Result<void>: takes it out of the kernel's hands, and lets it forget nothing; then either disable(),
+//     which cannot fail any more, or go_on()
 //   retire(): disables and gives everything back, and refuses from then on
 //   describe(InterruptHolding&)
 template <typename I, typename Source>
@@ -52,7 +54,7 @@ class SourceSet final : public Holder {
   }
 
   Result<void> free() {
-    KEEL_TRY_VOID(change_all(&Source::disable, &Source::enable, &Source::is_enabled));
+    KEEL_TRY_VOID(disable());
     abandon();
     return {};
   }
@@ -61,6 +63,19 @@ class SourceSet final : public Holder {
     const Lock lock(mutex_);
     sources.swap(sources_);
     for (const auto& source : sources) source->retire();
+  }
+
+  // One that is disabled forgets its event and its level, which no undoing brings back. So all are held back first.
+  Result<void> disable() {
+    const Lock lock(mutex_);
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
+      Result<void> held = sources_[i]->hold_back();
+      if (held) continue;
+      while (i-- > 0) sources_[i]->go_on();
+      return held;
+    }
+    for (const auto& source : sources_) static_cast<void>(source->disable());
+    return {};
   }
 
   [[nodiscard]] std::size_t size() const noexcept {
@@ -153,7 +168,7 @@ class SourceGroup final : public InterruptSourceGroup<I> {
   Result<void> allocate(std::size_t count) override { return set_->allocate(count); }
   Result<void> free() override { return set_->free(); }
   Result<void> enable() override { return set_->change_all(&Source::enable, &Source::disable, &Source::is_enabled); }
-  Result<void> disable() override { return set_->change_all(&Source::disable, &Source::enable, &Source::is_enabled); }
+  Result<void> disable() override { return set_->disable(); }
   [[nodiscard]] std::size_t size() const noexcept override { return set_->size(); }
   [[nodiscard]] Result<std::shared_ptr<I>> get(std::size_t index) const override { return set_->get(index); }
   Result<void> update(std::span<const Change> changes) override { return set_->update(changes); }

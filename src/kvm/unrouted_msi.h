@@ -26,6 +26,9 @@ class UnroutedMsi final : public MsiInterrupt {
 
   Result<void> enable() override;
   Result<void> disable() override;
+  // Nothing of it is in the kernel's hands.
+  static Result<void> hold_back() { return {}; }
+  static void go_on() noexcept {}
   [[nodiscard]] bool is_enabled() const;
   Result<void> update(const MsiConfig& config) override { return configure(config); }
   Result<void> configure(const std::optional<MsiConfig>& config);
