@@ -133,6 +133,22 @@ Result<void> PinSource::unmask() {
 
 Result<void> PinSource::configure(const std::optional<LegacyIrqConfig>& config) {
   const Lock lock(mutex_);
+  return configure_locked(config);
+}
+
+PinSource::Setup PinSource::setup() const {
+  const Lock lock(mutex_);
+  return {.config = config_, .unsent = unsent_};
+}
+
+void PinSource::restore(const Setup& setup) noexcept {
+  const Lock lock(mutex_);
+  static_cast<void>(configure_locked(setup.config));
+  // A level that it was meanwhile may have dropped it. Rather twice than not at all.
+  if (!connected_) unsent_ = unsent_ || (enabled_ && setup.unsent);
+}
+
+Result<void> PinSource::configure_locked(const std::optional<LegacyIrqConfig>& config) {
   if (gone_) return refuse("was given back and is used again");
   KEEL_TRY_VOID(disconnect());
   Result<void> done = config && config_ && config->line == config_->line ? listen_as(*config) : move_to(config);

@@ -41,6 +41,13 @@ class PinSource : public std::enable_shared_from_this<PinSource> {
   [[nodiscard]] bool is_enabled() const;
   Result<void> configure(const std::optional<LegacyIrqConfig>& config);
   [[nodiscard]] std::optional<LegacyIrqConfig> config() const;
+  // For undoing configure() (source_group.h).
+  struct Setup {
+    std::optional<LegacyIrqConfig> config;
+    bool unsent = false;
+  };
+  [[nodiscard]] Setup setup() const;
+  void restore(const Setup& setup) noexcept;
   Result<void> mask();
   Result<void> unmask();
   [[nodiscard]] bool is_masked() const;
@@ -74,7 +81,8 @@ class PinSource : public std::enable_shared_from_this<PinSource> {
   Result<void> send_down() KEEL_REQUIRES(mutex_);
   Result<void> raise_locked() KEEL_REQUIRES(mutex_);
   Result<void> lower_locked() KEEL_REQUIRES(mutex_);
-  // The two ways of configure(). Precondition: not connected. On error the configuration is the old one.
+  Result<void> configure_locked(const std::optional<LegacyIrqConfig>& config) KEEL_REQUIRES(mutex_);
+  // Its two ways. Precondition: not connected. On error the configuration is the old one.
   Result<void> listen_as(const LegacyIrqConfig& config) KEEL_REQUIRES(mutex_);
   Result<void> move_to(const std::optional<LegacyIrqConfig>& config) KEEL_REQUIRES(mutex_);
   void resampled();

@@ -25,7 +25,9 @@ class PinFace : public I {
   Result<void> disable() override { return source_->disable(); }
   [[nodiscard]] bool is_enabled() const { return source_->is_enabled(); }
   Result<void> update(const LegacyIrqConfig& config) override { return source_->configure(config); }
-  Result<void> configure(const std::optional<LegacyIrqConfig>& config) { return source_->configure(config); }
+  using Setup = PinSource::Setup;
+  [[nodiscard]] Setup setup() const { return source_->setup(); }
+  void restore(const Setup& setup) noexcept { source_->restore(setup); }
   [[nodiscard]] std::optional<LegacyIrqConfig> config() const override { return source_->config(); }
   Result<void> mask() override { return source_->mask(); }
   Result<void> unmask() override { return source_->unmask(); }

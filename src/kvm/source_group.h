@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,7 +22,8 @@ namespace keel::kvm {
 // A group of interrupts that are set up one by one: what has been done is undone when one refuses. Source is an I that
 // also has
 //   static create(InterruptCore, owner) -> Result<shared_ptr<Source>>
-//   is_enabled(), configure(optional<Config>) -> Result<void>
+//   is_enabled(), update(Config)
+//   setup() -> Setup, restore(Setup): where it goes, and the event that it keeps; for undoing update()
 //   hold_back() -> Result<void>: takes it out of the kernel's hands, and lets it forget nothing; then either disable(),
 //     which cannot fail any more, or go_on()
 //   retire(): disables and gives everything back, and refuses from then on
@@ -108,13 +108,13 @@ class SourceSet final : public Holder {
   Result<void> update(std::span<const Change> changes) {
     const Lock lock(mutex_);
     for (const Change& change : changes) KEEL_TRY_VOID(check_index(change.index));
-    std::vector<std::optional<typename I::Config>> old;
+    std::vector<typename Source::Setup> old;
     for (std::size_t i = 0; i < changes.size(); ++i) {
       Source& source = *sources_[changes[i].index];
-      old.push_back(source.config());
-      Result<void> done = source.configure(changes[i].config);
+      old.push_back(source.setup());
+      Result<void> done = source.update(changes[i].config);
       if (done) continue;
-      while (i-- > 0) static_cast<void>(sources_[changes[i].index]->configure(old[i]));
+      while (i-- > 0) sources_[changes[i].index]->restore(old[i]);
       return done;
     }
     return {};

@@ -32,6 +32,10 @@ class UnroutedMsi final : public MsiInterrupt {
   [[nodiscard]] bool is_enabled() const;
   Result<void> update(const MsiConfig& config) override { return configure(config); }
   Result<void> configure(const std::optional<MsiConfig>& config);
+  // An event that went out while it had another configuration is not kept.
+  using Setup = std::optional<MsiConfig>;
+  [[nodiscard]] Setup setup() const { return config(); }
+  void restore(const Setup& setup) noexcept { static_cast<void>(configure(setup)); }
   [[nodiscard]] std::optional<MsiConfig> config() const override;
   Result<void> mask() override;
   Result<void> unmask() override;

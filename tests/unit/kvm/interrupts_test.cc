@@ -190,6 +190,24 @@ TEST_F(KvmInterrupts, ADisableThatFailsForgetsNeitherEventsNorLevels) {
   EXPECT_EQ(kernel->live(), testing::FakeIrqCalls::Live{});
 }
 
+// A level has no use for an event from before it was one; the interrupt that is none in the end still has.
+TEST_F(KvmInterrupts, AnUpdateThatFailsForgetsNoEvent) {
+  const auto group = interrupts.pin_group("a");
+  ASSERT_TRUE(group->allocate(2).has_value());
+  ASSERT_TRUE(group->enable().has_value());
+  const auto early = group->get(0).value();
+  ASSERT_TRUE(early->trigger().has_value());
+  const auto before = interrupts.holdings();
+  const LegacyGroup::Change changes[] = {{0, level(10)}, {1, edge(5)}};
+  kernel->fail(0, 0);  // the irqfd of the second
+  EXPECT_FALSE(group->update(changes).has_value());
+  kernel->work();
+  EXPECT_EQ(interrupts.holdings(), before);
+  EXPECT_TRUE(early->is_pending());
+  ASSERT_TRUE(group->update(changes).has_value());
+  EXPECT_FALSE(early->is_pending());
+}
+
 TEST_F(KvmInterrupts, AWireThatIsDroppedLowersItsLineAndGivesItsPinBack) {
   auto a = interrupts.wire("blk0", level(10)).value();
   ASSERT_TRUE(a->raise().has_value());
