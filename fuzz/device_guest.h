@@ -38,11 +38,13 @@ class DeviceGuest {
       activation.queues.push_back(VirtQueue::create(memory_, queues_.back()->layout(), features, signals_).value());
     }
     active_ = device_->activate(std::move(activation)).has_value();
+    if (active_) features_ = features;
   }
   // Nothing of the device's touches memory after a reset.
   void reset() {
     device_->reset();
     active_ = false;
+    features_ = 0;
     queues_.clear();
     const auto before = bytes();
     serve();
@@ -74,6 +76,8 @@ class DeviceGuest {
   }
   void notify(FuzzedDataProvider& in) { device_->notify(in.ConsumeIntegralInRange<std::uint16_t>(0, 9)); }
   [[nodiscard]] bool active() const noexcept { return active_; }
+  // What was negotiated; 0 while the device is not active.
+  [[nodiscard]] std::uint64_t features() const noexcept { return features_; }
 
  private:
   [[nodiscard]] std::vector<std::uint8_t> bytes() const {
@@ -89,6 +93,7 @@ class DeviceGuest {
   std::unique_ptr<GuestArena> arena_;
   std::vector<std::unique_ptr<DriverQueue>> queues_;
   bool active_ = false;
+  std::uint64_t features_ = 0;
 };
 
 }  // namespace keel::fuzz

@@ -17,11 +17,11 @@ namespace keel {
 
 namespace {
 
-Dispatch write(const IoManager& io, const DevicePio& device, PioAddress address,
+Dispatch write(const IoManager& io, const DevicePio* device, PioAddress address,
                std::span<const std::uint8_t> bytes) noexcept {
   return io.pio_write_to(device, address, bytes);
 }
-Dispatch write(const IoManager& io, const DeviceMmio& device, MmioAddress address,
+Dispatch write(const IoManager& io, const DeviceMmio* device, MmioAddress address,
                std::span<const std::uint8_t> bytes) noexcept {
   return io.mmio_write_to(device, address, bytes);
 }
@@ -37,8 +37,8 @@ class Bell {
   static constexpr std::size_t kMaxPlaces = 4;
 
   Bell(DoorbellHost& host, const IoManager& io, EventFd event, const DoorbellOn<A>& doorbell,
-       std::weak_ptr<DeviceOn<A>> device) noexcept
-      : host_(host), io_(io), device_(std::move(device)), event_(std::move(event)), size_(doorbell.size) {
+       const std::shared_ptr<DeviceOn<A>>& device) noexcept
+      : host_(host), io_(io), device_(device.get()), alive_(device), event_(std::move(event)), size_(doorbell.size) {
     store_le(std::span(bytes_).first(size_), doorbell.value);
   }
 
@@ -74,10 +74,10 @@ class Bell {
   }
 
  private:
-  // To where its device is: the newest place first, which may not be on the bus yet.
+  // To where its device is: the newest place first, which may not be on the bus yet. Not as an owner: a device that is
+  // removed meanwhile is gone when its removal is done. The bus keeps it while it is inside the write.
   void ring() noexcept {
-    const std::shared_ptr<DeviceOn<A>> device = device_.lock();
-    if (event_.drain().value_or(0) == 0 || !device) return;
+    if (event_.drain().value_or(0) == 0 || alive_.expired()) return;
     std::array<A, kMaxPlaces> places;
     std::size_t count = 0;
     {
@@ -85,13 +85,14 @@ class Bell {
       places = places_;
       count = count_;
     }
-    while (count > 0 && write(io_, *device, places[--count], std::span(bytes_).first(size_)) == Dispatch::kUnclaimed) {
+    while (count > 0 && write(io_, device_, places[--count], std::span(bytes_).first(size_)) == Dispatch::kUnclaimed) {
     }
   }
 
   DoorbellHost& host_;
   const IoManager& io_;
-  const std::weak_ptr<DeviceOn<A>> device_;
+  const DeviceOn<A>* const device_;  // to be told from others
+  const std::weak_ptr<DeviceOn<A>> alive_;
   const EventFd event_;
   std::array<std::uint8_t, 8> bytes_ = {};
   const std::size_t size_;

@@ -223,14 +223,14 @@ Dispatch IoManager::mmio_write(MmioAddress address, std::span<const std::uint8_t
   return detail::IoDispatch::access<detail::MmioWrite>(*this, address, data);
 }
 
-Dispatch IoManager::pio_write_to(const DevicePio& device, PioAddress address,
+Dispatch IoManager::pio_write_to(const DevicePio* device, PioAddress address,
                                  std::span<const std::uint8_t> data) const noexcept {
-  return detail::IoDispatch::access_of<detail::PioWrite>(*this, &device, address, data);
+  return detail::IoDispatch::access_of<detail::PioWrite>(*this, device, address, data);
 }
 
-Dispatch IoManager::mmio_write_to(const DeviceMmio& device, MmioAddress address,
+Dispatch IoManager::mmio_write_to(const DeviceMmio* device, MmioAddress address,
                                   std::span<const std::uint8_t> data) const noexcept {
-  return detail::IoDispatch::access_of<detail::MmioWrite>(*this, &device, address, data);
+  return detail::IoDispatch::access_of<detail::MmioWrite>(*this, device, address, data);
 }
 
 }  // namespace keel

@@ -3,10 +3,15 @@
 
 #include "src/bus/thread_books.h"
 
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <string>
+
+#include <fmt/format.h>
 
 namespace keel::detail {
 
@@ -16,6 +21,13 @@ namespace {
 
 // Set when the thread's attachments have been destroyed; read by whatever runs later at its end.
 constinit thread_local bool thread_ended = false;
+
+// As the host's own tools call it.
+std::string host_name_of_this_thread() {
+  std::array<char, 16> name = {};
+  (void)::pthread_getname_np(::pthread_self(), name.data(), name.size());
+  return fmt::format("{} ({})", name.data(), syscall(SYS_gettid));
+}
 
 }  // namespace
 
@@ -40,7 +52,7 @@ class ThreadBooks {
       return true;
     });
     Book& book = books->open_book();
-    books->name_book(book, fmt::format("thread {}", syscall(SYS_gettid)));
+    books->name_book(book, host_name_of_this_thread());
     open_.push_back({books, &book});
     return book;
   }

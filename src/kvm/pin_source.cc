@@ -98,8 +98,21 @@ Result<void> PinSource::disable() {
   const Lock lock(mutex_);
   if (!enabled_) return {};
   KEEL_TRY_VOID(disconnect());
-  enabled_ = raised_ = unsent_ = false;
+  enabled_ = raised_ = unsent_ = held_back_ = false;
   return {};
+}
+
+Result<void> PinSource::hold_back() {
+  const Lock lock(mutex_);
+  KEEL_TRY_VOID(disconnect());
+  held_back_ = enabled_;
+  return {};
+}
+
+void PinSource::go_on() noexcept {
+  const Lock lock(mutex_);
+  held_back_ = false;
+  static_cast<void>(arrange());
 }
 
 Result<void> PinSource::mask() {
@@ -120,6 +133,22 @@ Result<void> PinSource::unmask() {
 
 Result<void> PinSource::configure(const std::optional<LegacyIrqConfig>& config) {
   const Lock lock(mutex_);
+  return configure_locked(config);
+}
+
+PinSource::Setup PinSource::setup() const {
+  const Lock lock(mutex_);
+  return {.config = config_, .unsent = unsent_};
+}
+
+void PinSource::restore(const Setup& setup) noexcept {
+  const Lock lock(mutex_);
+  static_cast<void>(configure_locked(setup.config));
+  // A level that it was meanwhile may have dropped it. Rather twice than not at all.
+  if (!connected_) unsent_ = unsent_ || (enabled_ && setup.unsent);
+}
+
+Result<void> PinSource::configure_locked(const std::optional<LegacyIrqConfig>& config) {
   if (gone_) return refuse("was given back and is used again");
   KEEL_TRY_VOID(disconnect());
   Result<void> done = config && config_ && config->line == config_->line ? listen_as(*config) : move_to(config);
@@ -152,7 +181,7 @@ Result<void> PinSource::move_to(const std::optional<LegacyIrqConfig>& config) {
 }
 
 Result<void> PinSource::arrange() {
-  return enabled_ && !masked_ && config_ ? connect() : disconnect();
+  return enabled_ && !masked_ && !held_back_ && config_ ? connect() : disconnect();
 }
 
 Result<void> PinSource::connect() {

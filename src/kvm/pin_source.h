@@ -35,9 +35,19 @@ class PinSource : public std::enable_shared_from_this<PinSource> {
 
   Result<void> enable();
   Result<void> disable();
+  // Before disable(), or go_on() (source_group.h).
+  Result<void> hold_back();
+  void go_on() noexcept;
   [[nodiscard]] bool is_enabled() const;
   Result<void> configure(const std::optional<LegacyIrqConfig>& config);
   [[nodiscard]] std::optional<LegacyIrqConfig> config() const;
+  // For undoing configure() (source_group.h).
+  struct Setup {
+    std::optional<LegacyIrqConfig> config;
+    bool unsent = false;
+  };
+  [[nodiscard]] Setup setup() const;
+  void restore(const Setup& setup) noexcept;
   Result<void> mask();
   Result<void> unmask();
   [[nodiscard]] bool is_masked() const;
@@ -71,7 +81,8 @@ class PinSource : public std::enable_shared_from_this<PinSource> {
   Result<void> send_down() KEEL_REQUIRES(mutex_);
   Result<void> raise_locked() KEEL_REQUIRES(mutex_);
   Result<void> lower_locked() KEEL_REQUIRES(mutex_);
-  // The two ways of configure(). Precondition: not connected. On error the configuration is the old one.
+  Result<void> configure_locked(const std::optional<LegacyIrqConfig>& config) KEEL_REQUIRES(mutex_);
+  // Its two ways. Precondition: not connected. On error the configuration is the old one.
   Result<void> listen_as(const LegacyIrqConfig& config) KEEL_REQUIRES(mutex_);
   Result<void> move_to(const std::optional<LegacyIrqConfig>& config) KEEL_REQUIRES(mutex_);
   void resampled();
@@ -87,6 +98,7 @@ class PinSource : public std::enable_shared_from_this<PinSource> {
   bool gone_ KEEL_GUARDED_BY(mutex_) = false;
   bool enabled_ KEEL_GUARDED_BY(mutex_) = false;
   bool masked_ KEEL_GUARDED_BY(mutex_) = false;
+  bool held_back_ KEEL_GUARDED_BY(mutex_) = false;
   std::optional<LegacyIrqConfig> config_ KEEL_GUARDED_BY(mutex_);
   bool raised_ KEEL_GUARDED_BY(mutex_) = false;  // the device's level
   bool unsent_ KEEL_GUARDED_BY(mutex_) = false;  // raised while nothing was connected

@@ -25,7 +25,9 @@ class PinFace : public I {
   Result<void> disable() override { return source_->disable(); }
   [[nodiscard]] bool is_enabled() const { return source_->is_enabled(); }
   Result<void> update(const LegacyIrqConfig& config) override { return source_->configure(config); }
-  Result<void> configure(const std::optional<LegacyIrqConfig>& config) { return source_->configure(config); }
+  using Setup = PinSource::Setup;
+  [[nodiscard]] Setup setup() const { return source_->setup(); }
+  void restore(const Setup& setup) noexcept { source_->restore(setup); }
   [[nodiscard]] std::optional<LegacyIrqConfig> config() const override { return source_->config(); }
   Result<void> mask() override { return source_->mask(); }
   Result<void> unmask() override { return source_->unmask(); }
@@ -34,6 +36,8 @@ class PinFace : public I {
   Result<void> raise() override { return source_->raise(); }
   Result<void> lower() override { return source_->lower(); }
   Result<void> trigger() override { return source_->pulse(); }
+  Result<void> hold_back() { return source_->hold_back(); }
+  void go_on() noexcept { source_->go_on(); }
   void retire() noexcept { source_->retire(); }
   void describe(InterruptHolding& into) const { source_->describe(into); }
 

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,7 +22,10 @@ namespace keel::kvm {
 // A group of interrupts that are set up one by one: what has been done is undone when one refuses. Source is an I that
 // also has
 //   static create(InterruptCore, owner) -> Result<shared_ptr<Source>>
-//   is_enabled(), configure(optional<Config>) -> Result<void>
+//   is_enabled(), update(Config)
+//   setup() -> Setup, restore(Setup): where it goes, and the event that it keeps; for undoing update()
+//   hold_back() -> Result<void>: takes it out of the kernel's hands, and lets it forget nothing; then either disable(),
+//     which cannot fail any more, or go_on()
 //   retire(): disables and gives everything back, and refuses from then on
 //   describe(InterruptHolding&)
 template <typename I, typename Source>
@@ -52,7 +54,7 @@ class SourceSet final : public Holder {
   }
 
   Result<void> free() {
-    KEEL_TRY_VOID(change_all(&Source::disable, &Source::enable, &Source::is_enabled));
+    KEEL_TRY_VOID(disable());
     abandon();
     return {};
   }
@@ -61,6 +63,19 @@ class SourceSet final : public Holder {
     const Lock lock(mutex_);
     sources.swap(sources_);
     for (const auto& source : sources) source->retire();
+  }
+
+  // One that is disabled forgets its event and its level, which no undoing brings back. So all are held back first.
+  Result<void> disable() {
+    const Lock lock(mutex_);
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
+      Result<void> held = sources_[i]->hold_back();
+      if (held) continue;
+      while (i-- > 0) sources_[i]->go_on();
+      return held;
+    }
+    for (const auto& source : sources_) static_cast<void>(source->disable());
+    return {};
   }
 
   [[nodiscard]] std::size_t size() const noexcept {
@@ -93,13 +108,13 @@ class SourceSet final : public Holder {
   Result<void> update(std::span<const Change> changes) {
     const Lock lock(mutex_);
     for (const Change& change : changes) KEEL_TRY_VOID(check_index(change.index));
-    std::vector<std::optional<typename I::Config>> old;
+    std::vector<typename Source::Setup> old;
     for (std::size_t i = 0; i < changes.size(); ++i) {
       Source& source = *sources_[changes[i].index];
-      old.push_back(source.config());
-      Result<void> done = source.configure(changes[i].config);
+      old.push_back(source.setup());
+      Result<void> done = source.update(changes[i].config);
       if (done) continue;
-      while (i-- > 0) static_cast<void>(sources_[changes[i].index]->configure(old[i]));
+      while (i-- > 0) sources_[changes[i].index]->restore(old[i]);
       return done;
     }
     return {};
@@ -153,7 +168,7 @@ class SourceGroup final : public InterruptSourceGroup<I> {
   Result<void> allocate(std::size_t count) override { return set_->allocate(count); }
   Result<void> free() override { return set_->free(); }
   Result<void> enable() override { return set_->change_all(&Source::enable, &Source::disable, &Source::is_enabled); }
-  Result<void> disable() override { return set_->change_all(&Source::disable, &Source::enable, &Source::is_enabled); }
+  Result<void> disable() override { return set_->disable(); }
   [[nodiscard]] std::size_t size() const noexcept override { return set_->size(); }
   [[nodiscard]] Result<std::shared_ptr<I>> get(std::size_t index) const override { return set_->get(index); }
   Result<void> update(std::span<const Change> changes) override { return set_->update(changes); }

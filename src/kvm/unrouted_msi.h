@@ -26,9 +26,16 @@ class UnroutedMsi final : public MsiInterrupt {
 
   Result<void> enable() override;
   Result<void> disable() override;
+  // Nothing of it is in the kernel's hands.
+  static Result<void> hold_back() { return {}; }
+  static void go_on() noexcept {}
   [[nodiscard]] bool is_enabled() const;
   Result<void> update(const MsiConfig& config) override { return configure(config); }
   Result<void> configure(const std::optional<MsiConfig>& config);
+  // An event that went out while it had another configuration is not kept.
+  using Setup = std::optional<MsiConfig>;
+  [[nodiscard]] Setup setup() const { return config(); }
+  void restore(const Setup& setup) noexcept { static_cast<void>(configure(setup)); }
   [[nodiscard]] std::optional<MsiConfig> config() const override;
   Result<void> mask() override;
   Result<void> unmask() override;

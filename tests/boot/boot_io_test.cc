@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <bit>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
@@ -23,6 +24,7 @@
 #include "boot/disk_pattern.h"
 #include "support/child_program.h"
 #include "support/run_program.h"
+#include "keel/devices/virtio_net_spec.h"
 
 // Disks and networks inside a stock Debian kernel, by its own drivers (scripts/guest/init-io).
 namespace keel::testing {
@@ -215,7 +217,14 @@ TEST(BootIo, FetchesOverUserModeNetworkingBothWays) {
   ChildProgram guest(with_host(folder, "ip link set lo up", "127.0.0.1:8000", "http://127.0.0.1:8080/fetched", machine),
                      Wiring::kPipes);
   expect_same_both_ways(guest, folder);
-  EXPECT_THAT(guest.said(), ContainsRegex("keel-net eth0 02:.* 16384"));
+  EXPECT_THAT(guest.said(), ContainsRegex("keel-net eth0 02:.* 16384 1 1 "));
+}
+
+// Whether the driver of the only network negotiated that feature.
+bool negotiated(const std::string& said, std::uint64_t feature) {
+  const std::size_t at = said.find(" features=");
+  const auto number = static_cast<std::size_t>(std::countr_zero(feature));
+  return at != std::string::npos && said.compare(at + 10 + number, 1, "1") == 0;
 }
 
 TEST(BootIo, FetchesOverATapBothWays) {
@@ -229,7 +238,12 @@ TEST(BootIo, FetchesOverATapBothWays) {
       "ip tuntap add dev keel0 mode tap multi_queue; ip addr add 192.0.2.1/24 dev keel0; ip link set keel0 up";
   ChildProgram guest(with_host(folder, prepare, "192.0.2.1:8000", "http://192.0.2.2/fetched", machine), Wiring::kPipes);
   expect_same_both_ways(guest, folder);
-  EXPECT_THAT(guest.said(), HasSubstr("keel-net eth0 52:54:00:12:34:56 1500"));
+  EXPECT_THAT(guest.said(), HasSubstr("keel-net eth0 52:54:00:12:34:56 1500 2 2 ")) << "a queue each way for each vCPU";
+  namespace spec = virtio_net;
+  for (const std::uint64_t feature :
+       {spec::kFeatureChecksum, spec::kFeatureGuestChecksum, spec::kFeatureHostTso4, spec::kFeatureHostTso6,
+        spec::kFeatureGuestTso4, spec::kFeatureGuestTso6, spec::kFeatureMergeableBuffers, spec::kFeatureMultiQueue})
+    EXPECT_TRUE(negotiated(guest.said(), feature)) << std::countr_zero(feature) << " in " << guest.said();
 }
 
 std::vector<std::string> with_disks(const Folder& folder, int count) {

@@ -29,7 +29,8 @@ struct DriverBuffer {
 // A request that the device was given.
 struct SentRequest {
   std::uint16_t head = 0;
-  std::vector<DriverBuffer> in;  // the buffers that the device writes, in order
+  std::vector<DriverBuffer> in;   // the buffers that the device writes, in order
+  std::vector<DriverBuffer> out;  // and those that it reads
 };
 
 // An element of the used ring.
@@ -175,6 +176,7 @@ class DriverRequest {
   // At an address of the test's choice, in RAM or not.
   DriverRequest& out_at(GuestAddress at, std::uint32_t length) {
     buffers_.push_back({.address = at.value(), .length = length, .flags = 0, .next = 0});
+    sent_.out.push_back({at, length});
     return *this;
   }
   DriverRequest& in_at(GuestAddress at, std::uint32_t length) {

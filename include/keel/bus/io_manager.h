@@ -52,8 +52,9 @@ class IoManager {
   Dispatch mmio_write(MmioAddress address, std::span<const std::uint8_t> data) const noexcept;
 
   // A write of the host's for one device: as above where `device` claims it, and otherwise nothing, not even a count.
-  Dispatch pio_write_to(const DevicePio& device, PioAddress address, std::span<const std::uint8_t> data) const noexcept;
-  Dispatch mmio_write_to(const DeviceMmio& device, MmioAddress address,
+  // The pointer is compared alone, so that the device may be gone by then.
+  Dispatch pio_write_to(const DevicePio* device, PioAddress address, std::span<const std::uint8_t> data) const noexcept;
+  Dispatch mmio_write_to(const DeviceMmio* device, MmioAddress address,
                          std::span<const std::uint8_t> data) const noexcept;
 
   // Makes the calling thread ready before its first access, and names it in the ledger ("vcpu0").

@@ -81,8 +81,8 @@ struct IoLedger {
   BusLedger<MmioAddress> mmio;
   // Accesses refused, as unclaimed ones, because they came from handlers nested IoManager::kMaxNesting deep.
   std::uint64_t too_deep = 0;
-  // The names of the threads that dispatched, as given to IoManager::name_this_thread. The first stands for all that
-  // have ended.
+  // The names of the threads that dispatched, as given to IoManager::name_this_thread or else as the host calls them,
+  // with their ids. The first stands for all that have ended.
   std::vector<std::string> threads;
 };
 

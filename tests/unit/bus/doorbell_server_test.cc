@@ -100,6 +100,20 @@ TEST_F(Doorbells, WhatTheHypervisorRefusesLeavesNothing) {
   EXPECT_EQ(server.serve(kQueue1, device).error().code(), ErrorCode::kAlreadyExists);
 }
 
+// A device that is removed goes when the removal is done, and not when a ring of the loop's has let go of it.
+TEST_F(Doorbells, ARingIsNoOwnerOfItsDevice) {
+  std::weak_ptr<fake::HandlerDevice> watch;
+  long owners = 0;
+  const auto counted = std::make_shared<fake::HandlerDevice>([&] { owners = watch.use_count(); });
+  watch = counted;
+  ASSERT_TRUE(io.register_mmio(kWindow, counted, "net0").has_value());
+  const auto bell = server.serve(kQueue1, counted).value();
+  const long before = counted.use_count();
+  ASSERT_EQ(host.write(kNotify, Bytes{1, 0, 0, 0}), Took::kEvent);
+  serve_loop();
+  EXPECT_EQ(owners, before);
+}
+
 TEST_F(Doorbells, NoOtherDeviceGetsTheRingWhoeverIsThereByThen) {
   ASSERT_TRUE(io.register_mmio(kWindow, device, "net0").has_value());
   const auto bell = server.serve(kQueue1, device).value();

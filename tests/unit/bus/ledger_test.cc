@@ -3,6 +3,8 @@
 
 #include "keel/bus/ledger.h"
 
+#include <pthread.h>
+
 #include <memory>
 #include <thread>
 
@@ -103,6 +105,14 @@ TEST_F(Ledger, TellsTheThreadsApartByTheirNames) {
     EXPECT_EQ(shares[0].traffic.reads.count, 3u);
     EXPECT_EQ(shares[1].thread, 2u);
     EXPECT_EQ(shares[1].traffic.reads.count, 5u);
+  }).join();
+}
+
+TEST_F(Ledger, CallsAThreadThatNobodyNamedAsTheHostDoes) {
+  std::jthread([&] {
+    ::pthread_setname_np(::pthread_self(), "devices 0");
+    read_port(1);
+    EXPECT_THAT(bus.ledger().threads, ElementsAre("ended threads", testing::MatchesRegex("devices 0 \\([0-9]+\\)")));
   }).join();
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -21,6 +22,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // Gives 0xa5, as much as the test lets it.
@@ -28,6 +31,7 @@ class FakeEntropy final : public EntropySource {
  public:
   std::size_t fill(std::span<std::uint8_t> bytes) override {
     asked_in_handler = in_io_handler();
+    if (in_fill) in_fill();
     const std::size_t count = std::min(bytes.size(), left);
     left -= count;
     std::ranges::fill(bytes.first(count), std::uint8_t{0xa5});
@@ -35,6 +39,7 @@ class FakeEntropy final : public EntropySource {
   }
   std::size_t left = SIZE_MAX;
   bool asked_in_handler = false;  // the last time: inside an I/O handler
+  std::function<void()> in_fill;
 };
 
 class VirtioRngTest : public ::testing::Test {
@@ -129,6 +134,20 @@ TEST_F(VirtioRngTest, RequestWithNothingToFillComesBackEmpty) {
   driver_->request().out({1, 2, 3}).send();
   device_->notify(0);
   EXPECT_EQ(taken(), 0u);
+}
+
+// A driver on another vCPU refills the queue as fast as the device empties it.
+TEST_F(VirtioRngTest, AQueueThatDoesNotEndLeavesTheLoopToOthers) {
+  const SentRequest sent = driver_->request().in(1).send();
+  entropy_.in_fill = [&] { driver_->offer(sent.head); };
+  device_->notify(0);
+  EXPECT_EQ(driver_->used_idx(), 8) << "as many as the queue has entries";
+  EXPECT_THAT(signals_.take_again(), ElementsAre(0));
+  EXPECT_EQ(signals_.interrupts(), 1u) << "for what the guest has meanwhile";
+  entropy_.in_fill = nullptr;
+  device_->notify(0);
+  EXPECT_EQ(driver_->used_idx(), 9);
+  EXPECT_THAT(signals_.take_again(), IsEmpty());
 }
 
 TEST_F(VirtioRngTest, DrySourceGivesWhatItHas) {

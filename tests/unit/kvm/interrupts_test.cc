@@ -163,6 +163,53 @@ TEST_F(KvmInterrupts, ASharedLineIsUpWhileAnyoneWantsItAndChangesOnlyThen) {
   EXPECT_EQ(kernel->line_changes, 2);
 }
 
+// All or nothing: what had been disabled by then has its event, and its level, as before.
+TEST_F(KvmInterrupts, ADisableThatFailsForgetsNeitherEventsNorLevels) {
+  const auto group = interrupts.pin_group("a");
+  ASSERT_TRUE(group->allocate(3).has_value());
+  const LegacyGroup::Change changes[] = {{0, edge(4)}, {1, level(10)}, {2, edge(5)}};
+  ASSERT_TRUE(group->update(changes).has_value());
+  ASSERT_TRUE(group->enable().has_value());
+  ASSERT_TRUE(group->mask(0).has_value());
+  ASSERT_TRUE(group->get(0).value()->trigger().has_value());
+  ASSERT_TRUE(group->get(1).value()->raise().has_value());
+  const auto before = interrupts.holdings();
+  const auto live = kernel->live();
+  const auto disable = [&] { return group->disable(); };
+  const auto free = [&] { return group->free(); };
+  for (const std::function<Result<void>()>& refused : {std::function<Result<void>()>(disable), {free}}) {
+    kernel->fail(1, 1);  // behind the lowering of the line, the removal of the last irqfd
+    EXPECT_FALSE(refused().has_value());
+    EXPECT_TRUE(kernel->has_failed());
+    kernel->work();
+    EXPECT_EQ(interrupts.holdings(), before);
+    EXPECT_EQ(kernel->live(), live);
+  }
+  EXPECT_TRUE(group->get(0).value()->is_pending());
+  EXPECT_TRUE(kernel->lines_up.contains(Gsi(10)));
+  ASSERT_TRUE(group->disable().has_value());
+  EXPECT_FALSE(group->get(0).value()->is_pending());
+  EXPECT_EQ(kernel->live(), testing::FakeIrqCalls::Live{});
+}
+
+// A level has no use for an event from before it was one; the interrupt that is none in the end still has.
+TEST_F(KvmInterrupts, AnUpdateThatFailsForgetsNoEvent) {
+  const auto group = interrupts.pin_group("a");
+  ASSERT_TRUE(group->allocate(2).has_value());
+  ASSERT_TRUE(group->enable().has_value());
+  const auto early = group->get(0).value();
+  ASSERT_TRUE(early->trigger().has_value());
+  const auto before = interrupts.holdings();
+  const LegacyGroup::Change changes[] = {{0, level(10)}, {1, edge(5)}};
+  kernel->fail(0, 0);  // the irqfd of the second
+  EXPECT_FALSE(group->update(changes).has_value());
+  kernel->work();
+  EXPECT_EQ(interrupts.holdings(), before);
+  EXPECT_TRUE(early->is_pending());
+  ASSERT_TRUE(group->update(changes).has_value());
+  EXPECT_FALSE(early->is_pending());
+}
+
 TEST_F(KvmInterrupts, AWireThatIsDroppedLowersItsLineAndGivesItsPinBack) {
   auto a = interrupts.wire("blk0", level(10)).value();
   ASSERT_TRUE(a->raise().has_value());

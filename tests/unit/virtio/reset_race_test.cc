@@ -1,33 +1,29 @@
 // SPDX-FileCopyrightText: The Keel authors
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
-// I/O against resets and removal, with every thread that a VMM has: vCPUs, the event loop, the host's asynchronous I/O.
-// Under ThreadSanitizer a device that touches guest memory after its reset is found even where it writes the same.
+#include "support/reset_race.h"
 
 #include <array>
-#include <atomic>
+#include <chrono>
+#include <cstring>
 #include <memory>
-#include <string>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
-#include "fake/machine.h"
+#include "support/fake_console_port.h"
 #include "support/late_virtio_device.h"
-#include "support/virtio_mmio_driver.h"
-#include "keel/base/event_thread.h"
+#include "support/loopback_network.h"
+#include "keel/devices/virtio_console.h"
+#include "keel/devices/virtio_net.h"
 #include "keel/devices/virtio_rng.h"
-#include "keel/virtio/mmio_device_manager.h"
-#include "keel/virtio/virtio_mmio.h"
 
 namespace keel {
 namespace {
 
-using namespace virtio_mmio;
-
-constexpr int kLives = 60;
-constexpr std::uint32_t kBufferSize = 64;
+using testing::RacingDevice;
 
 // Fills with 0x5a at once.
 class PlainEntropy final : public EntropySource {
@@ -38,126 +34,117 @@ class PlainEntropy final : public EntropySource {
   }
 };
 
-struct Host {
-  const GuestMemory memory = GuestMemory::create(std::vector<GuestRange>{GuestRange::constant(0, 0xfff'ffff)}).value();
-  const std::unique_ptr<EventThread> events = EventThread::start("test").value();
-  const SystemClock clock;
-  PlainEntropy entropy;
-
-  std::shared_ptr<VirtioDevice> device(std::string_view name) {
-    if (name == "late") return std::make_shared<LateVirtioDevice>();
-    return VirtioRng::create(entropy, clock, events->loop(), {.bytes_per_second = 1 << 30, .burst = 1 << 30}).value();
-  }
-};
-
-// The registers of a device as the guest reaches them: through the bus, where the device may be gone.
-class OnTheBus final : public DeviceMmio {
- public:
-  OnTheBus(const IoManager& io, MmioAddress window) : io_(io), window_(window) {}
-  void mmio_read(MmioAddress /*base*/, std::uint64_t offset, std::span<std::uint8_t> data) override {
-    (void)io_.mmio_read(*window_.checked_add(offset), data);
-  }
-  void mmio_write(MmioAddress /*base*/, std::uint64_t offset, std::span<const std::uint8_t> data) override {
-    (void)io_.mmio_write(*window_.checked_add(offset), data);
-  }
-
- private:
-  const IoManager& io_;
-  const MmioAddress window_;
-};
-
-// One life of a driver: sets the device up, sends requests, takes some back, leaves. Returns the buffers.
-std::vector<GuestAddress> live(VirtioMmioDriver& driver, GuestArena& arena, std::uint64_t features, int requests) {
-  std::vector<GuestAddress> buffers;
-  if (driver.read(kMagicValue) != kMagic || !driver.negotiate(features)) return buffers;  // the device is gone
-  DriverQueue queue(arena, 16);
-  if (!driver.set_up(queue)) return buffers;
-  driver.start();
-  for (int sent = 0; sent < requests; ++sent) {
-    while (queue.free_descriptors() == 0 && queue.take_used()) {
-    }
-    if (queue.free_descriptors() != 0) {
-      buffers.push_back(queue.request().in(kBufferSize).send().in[0].address);
-      driver.notify(0);
-    }
-    (void)queue.take_used();
-    (void)driver.take_interrupts();
-  }
-  return buffers;
+void ask_for_64_bytes(DriverRequest& request, std::uint16_t /*queue*/, unsigned /*number*/) {
+  request.in(64);
 }
 
-class ResetRaceTest : public ::testing::TestWithParam<std::string> {
- protected:
-  Host host_;
+RacingDevice rng() {
+  return {.name = "rng",
+          .make =
+              [](EventLoop& loop) {
+                static const SystemClock clock;
+                static PlainEntropy entropy;
+                return VirtioRng::create(entropy, clock, loop, {.bytes_per_second = 1 << 30, .burst = 1 << 30}).value();
+              },
+          .ask = ask_for_64_bytes};
+}
+
+RacingDevice late() {
+  return {
+      .name = "late", .make = [](EventLoop&) { return std::make_shared<LateVirtioDevice>(); }, .ask = ask_for_64_bytes};
+}
+
+// Frames that come back.
+RacingDevice net() {
+  return {.name = "net",
+          .queues = 2,
+          .make =
+              [](EventLoop& loop) {
+                return VirtioNet::create(
+                           {.network = std::make_unique<testing::LoopbackNetwork>(), .loop = loop, .mac = {{2}}})
+                    .value();
+              },
+          .ask =
+              [](DriverRequest& request, std::uint16_t queue, unsigned /*number*/) {
+                if (queue == 0)
+                  request.in(256);
+                else
+                  request.out_object(virtio_net::Header{}).out(std::vector<std::uint8_t>(60, 0x5a));
+              }};
+}
+
+// A console with two ports, at which somebody outside types, connects, leaves, reads now and then, and changes the
+// terminal's size.
+class BusyConsole {
+ public:
+  explicit BusyConsole(EventLoop& loop)
+      : console_(
+            VirtioConsole::create(
+                {{.host = ports_[0]}, {.host = ports_[1], .kind = VirtioConsole::Kind::kPlain, .name = "agent"}}, loop)
+                .value()),
+        outside_([this](const std::stop_token& over) { be_busy(over); }) {}
+  [[nodiscard]] VirtioDevice* device() const noexcept { return console_.get(); }
+
+ private:
+  void be_busy(const std::stop_token& over) {
+    for (unsigned i = 0; !over.stop_requested(); ++i) {
+      FakeConsolePort& port = *ports_[i % 2];
+      if (port.unread() < 500) port.type("0123456789");
+      port.limit(i % 5 * 100);
+      if (i % 8 == 0)
+        port.connect(i % 16 == 0 ? FakeConsolePort::Outside::kNobody : FakeConsolePort::Outside::kSomebody);
+      if (i % 16 == 3) console_->resize({.columns = static_cast<std::uint16_t>(i % 100), .rows = 1});
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
+    }
+  }
+
+  const std::array<std::shared_ptr<FakeConsolePort>, 2> ports_ = {std::make_shared<FakeConsolePort>(),
+                                                                  std::make_shared<FakeConsolePort>()};
+  const std::shared_ptr<VirtioConsole> console_;
+  const std::jthread outside_;  // last: it uses the others
 };
 
+void ask_console(DriverRequest& request, std::uint16_t queue, unsigned number) {
+  using virtio_console::Event;
+  static constexpr std::array<virtio_console::Control, 5> kControls = {{
+      {.port = 0, .event = static_cast<std::uint16_t>(Event::kDeviceReady), .value = 1},
+      {.port = 0, .event = static_cast<std::uint16_t>(Event::kPortReady), .value = 1},
+      {.port = 1, .event = static_cast<std::uint16_t>(Event::kPortReady), .value = 1},
+      {.port = 0, .event = static_cast<std::uint16_t>(Event::kPortOpen), .value = 1},
+      {.port = 1, .event = static_cast<std::uint16_t>(Event::kPortOpen), .value = 1},
+  }};
+  if (queue == virtio_console::kControlTransmitQueue)
+    request.out_object(kControls[number / 6 % kControls.size()]);
+  else if (queue % 2 == 0)
+    request.in(32);
+  else
+    request.out(std::vector<std::uint8_t>(48, 0x5a));
+}
+
+RacingDevice console() {
+  return {.name = "console",
+          .features = virtio_console::kFeatureSize | virtio_console::kFeatureMultiport,
+          .queues = 6,
+          .make =
+              [](EventLoop& loop) {
+                const auto busy = std::make_shared<BusyConsole>(loop);
+                return std::shared_ptr<VirtioDevice>(busy, busy->device());
+              },
+          .ask = ask_console};
+}
+
+class ResetRaceTest : public ::testing::TestWithParam<RacingDevice> {};
+
 TEST_P(ResetRaceTest, NothingOfAnOldLifeTouchesMemory) {
-  const auto transport = VirtioMmio::create(host_.device(GetParam()), host_.memory, host_.events->loop()).value();
-  VirtioMmioDriver driver(*transport);
-  std::atomic<bool> done = false;
-  // Another vCPU reads and writes what it likes meanwhile, but for the status.
-  std::thread other([&] {
-    VirtioMmioDriver second(*transport);
-    while (!done) {
-      second.notify(0);
-      (void)second.read(kStatus);
-      (void)second.read(kInterruptStatus);
-      second.write(kInterruptAck, 3);
-      (void)second.config<std::uint32_t>(0);
-    }
-  });
-  for (int life = 0; life < kLives; ++life) {
-    GuestArena arena(host_.memory, GuestRange::constant(0x1000, 0xf'ffff));
-    const std::uint64_t features =
-        virtio::kFeatureVersion1 | (life % 2 == 0 ? virtio::kFeatureEventIdx : 0) | virtio::kFeatureIndirectDesc;
-    const auto buffers = live(driver, arena, features, life);
-    driver.reset();
-    EXPECT_EQ(driver.status(), 0u);
-    // The memory is the guest's again: it writes there as it likes, and finds what it wrote.
-    const std::vector<std::uint8_t> own(kBufferSize, 0xc3);
-    for (const GuestAddress at : buffers) ASSERT_TRUE(host_.memory.write(at, own).has_value());
-    std::this_thread::yield();
-    for (const GuestAddress at : buffers) ASSERT_EQ(arena.bytes(at, kBufferSize), own);
-  }
-  done = true;
-  other.join();
+  testing::nothing_of_an_old_life_touches_memory(GetParam());
 }
 
 TEST_P(ResetRaceTest, RemovalTakesADeviceOutOfTraffic) {
-  fake::Machine machine;
-  auto manager = MmioDeviceManager::create(machine.devices, {.windows = MmioRange::constant(0xd000'0000, 0xd000'0fff),
-                                                             .irqs = IdRange<Gsi>::constant(5, 5)})
-                     .value();
-  OnTheBus bus(machine.io, MmioAddress(0xd000'0000));
-  std::atomic<bool> done = false;
-  std::atomic<std::uint64_t> lives = 0;
-  std::thread guest([&] {
-    VirtioMmioDriver driver(bus);
-    // A device that is pulled out from under its driver may touch its memory until the removal is done, and the driver
-    // does not know when that is: it never uses memory twice.
-    GuestArena arena(host_.memory, GuestRange::constant(0x1000, 0xfff'ffff));
-    while (!done) {
-      if (!live(driver, arena, virtio::kFeatureVersion1, 30).empty()) ++lives;
-    }
-  });
-  for (int life = 0; life < kLives; ++life) {
-    auto transport = VirtioMmio::create(host_.device(GetParam()), host_.memory, host_.events->loop()).value();
-    const std::weak_ptr<VirtioMmio> watch = transport;
-    const std::string type(transport->type());
-    ASSERT_TRUE(manager.add("a", std::move(transport)).has_value());
-    const std::uint64_t before = lives;
-    while (lives == before) std::this_thread::yield();
-    const auto gone = manager.remove(type, "a");
-    ASSERT_TRUE(gone.has_value());
-    EXPECT_TRUE(gone->done());
-    EXPECT_TRUE(watch.expired());
-  }
-  done = true;
-  guest.join();
+  testing::removal_takes_a_device_out_of_traffic(GetParam());
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, ResetRaceTest, ::testing::Values("rng", "late"),
-                         [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(Devices, ResetRaceTest, ::testing::Values(rng(), late(), net(), console()),
+                         [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace keel

@@ -10,6 +10,7 @@
 
 #include <gmock/gmock.h>
 
+#include "fake/doorbell_machine.h"
 #include "support/fake_interrupt.h"
 #include "support/fake_virtio_device.h"
 #include "support/late_virtio_device.h"
@@ -79,6 +80,40 @@ TEST_F(VirtioMmioTest, SaysWhatItIs) {
 
 TEST_F(VirtioMmioTest, WantsItsDoorbellsServedWhereItsDeviceWorks) {
   EXPECT_EQ(transport_->doorbell_loop(), loop_.get());
+}
+
+// 4.2.2: a queue is notified by writing its number, in 4 bytes, to QueueNotify at 0x50.
+TEST_F(VirtioMmioTest, EachQueueHasADoorbellAtQueueNotify) {
+  const MmioAddress notify(0xd000'1050);
+  EXPECT_THAT(transport_->mmio_doorbells(MmioRange::constant(0xd000'1000, 0xd000'1fff)),
+              ElementsAre(MmioDoorbell{.address = notify, .value = 0, .size = 4, .match = DoorbellMatch::kExactWrite},
+                          MmioDoorbell{.address = notify, .value = 1, .size = 4, .match = DoorbellMatch::kExactWrite}));
+  EXPECT_THAT(transport_->mmio_doorbells(MmioRange::constant(0xd000'1000, 0xd000'104f)), IsEmpty())
+      << "a range that ends before it";
+}
+
+// The whole way: the doorbells are bound when the device is attached, a ring costs no access of a vCPU's, and the
+// device hears of the queue that was meant.
+TEST_F(VirtioMmioTest, ADoorbellsRingNotifiesTheDeviceOfItsQueue) {
+  transport_->released();
+  fake::DoorbellMachine machine(*loop_);
+  auto handle = machine.devices.attach(transport_, {.name = "a"}).value();
+  bring_up();
+  using Took = testing::FakeDoorbellHost::Took;
+  const MmioAddress notify(0xd000'0050);
+  EXPECT_EQ(machine.host.write(notify, std::array<std::uint8_t, 4>{1, 0, 0, 0}), Took::kEvent);
+  EXPECT_THAT(device_->take_calls(), IsEmpty()) << "a vCPU does not do the device's work";
+  serve();
+  EXPECT_THAT(device_->take_calls(), ElementsAre("notify 1"));
+  EXPECT_EQ(machine.host.write(notify, std::array<std::uint8_t, 4>{0, 0, 0, 0}), Took::kEvent);
+  serve();
+  EXPECT_THAT(device_->take_calls(), ElementsAre("notify 0"));
+  EXPECT_EQ(machine.host.write(notify, std::array<std::uint8_t, 4>{2, 0, 0, 0}), Took::kDevice) << "no such queue";
+  EXPECT_EQ(machine.host.write(notify, std::array<std::uint8_t, 2>{1, 0}), Took::kDevice) << "no access to a register";
+  serve();
+  EXPECT_THAT(device_->take_calls(), IsEmpty());
+  ASSERT_TRUE(handle.detach().has_value());
+  EXPECT_EQ(machine.host.bound(), 0u);
 }
 
 TEST_F(VirtioMmioTest, FeaturesComeByPage) {
