@@ -37,9 +37,12 @@ terminal_shows() {
 # terminal_type TEXT: with printf's escapes.
 terminal_type() { printf '%b' "$1" >&"$keys"; }
 
-# terminal_end: waits for the command; returns its status.
+# terminal_end: waits for the command, but for a minute at most; returns its status.
 terminal_end() {
-  local status=0
+  local status=0 end=$((SECONDS + 60))
+  while kill -0 "$terminal" 2>/dev/null && ((SECONDS < end)); do sleep 0.2; done
+  # Its terminal goes with it, and what runs there gets the hangup.
+  kill -KILL "$terminal" 2>/dev/null && echo "it had not ended after a minute"
   wait "$terminal" || status=$?
   exec {keys}>&-
   return "$status"

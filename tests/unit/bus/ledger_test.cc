@@ -84,7 +84,7 @@ TEST_F(Ledger, ScalesTheTimeOfManyAccessesToTheirNumber) {
     };
     std::jthread(access, times / 3).join();
     access(times - times / 3);
-    const auto& writes = bus.ledger().pio.ranges[0].traffic.writes;
+    const AccessTotals writes = bus.ledger().pio.ranges[0].traffic.writes;
     EXPECT_EQ(writes.count, static_cast<std::uint64_t>(times));
     EXPECT_GE(writes.time, times * microseconds(5) * 9 / 10) << times;
     EXPECT_EQ(bus.deregister_pio(PioAddress(0x70)).value().wait(), Completion::Wait::kDone);
