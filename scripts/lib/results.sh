@@ -6,6 +6,8 @@
 # has proved nothing: it counts apart, and is named at the end.
 
 passed=0 failed=0 skipped=()
+# What ran more than once, and why.
+again=()
 
 # xml_number FILE ATTRIBUTE: of the outermost element.
 xml_number() { sed -n "/<testsuites/{s/.* $2=\"\([0-9]*\)\".*/\1/p;q}" "$1"; }
@@ -43,8 +45,14 @@ count_results() {
   ((passed + failed + ${#skipped[@]} > before)) || failed=$((failed + 1))
 }
 
+# guest_stood_still JUNIT: in the output of the tests a guest's kernel says that a processor of its did not go on.
+guest_stood_still() {
+  grep -qE 'rcu: INFO: rcu_[a-z]+ (self-)?detected stall|watchdog: BUG: soft lockup' "$1"
+}
+
 # print_results: the last lines of a run.
 print_results() {
+  ((${#again[@]} == 0)) || printf 'ran again: %s\n' "${again[@]}"
   ((${#skipped[@]} == 0)) || printf 'skipped: %s\n' "${skipped[@]}"
   echo "$passed passed, $failed failed, ${#skipped[@]} skipped"
 }

@@ -30,7 +30,7 @@ terminal_shows() {
     sleep 0.2
   done
   printf "'%s' did not appear within %s s behind:\n" "$1" "$2"
-  tail -c +$((seen + 1)) "$work/screen" | tail -n 20
+  tail -c +$((seen + 1)) "$work/screen" | tail -n 80
   return 1
 }
 
