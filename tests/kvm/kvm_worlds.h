@@ -27,9 +27,16 @@ class KvmWorld {
   void program_pin(Gsi pin, std::uint8_t vector, TriggerMode mode) { guest_.program_pin(pin, vector, mode); }
   std::uint64_t gsis_taken() const { return interrupts_.gsis_taken(); }
   std::optional<std::uint8_t> take(const std::function<void()>& handler = {}) {
-    // KVM raises levels from a thread of its own, so what is on its way may take a moment.
-    return guest_.take(handler, std::chrono::milliseconds(30),
-                       [this] { need(loop_->serve(std::chrono::milliseconds(0))); });
+    return take_within(std::chrono::seconds(20), handler);
+  }
+  // KVM raises levels from a thread of its own, so what is on its way may take a moment.
+  std::optional<std::uint8_t> take_if_any(const std::function<void()>& handler = {}) {
+    return take_within(std::chrono::milliseconds(30), handler);
+  }
+
+ private:
+  std::optional<std::uint8_t> take_within(std::chrono::milliseconds patience, const std::function<void()>& handler) {
+    return guest_.take(handler, patience, [this] { need(loop_->serve(std::chrono::milliseconds(0))); });
   }
 
  protected:

@@ -14,8 +14,9 @@
 //   using Legacy = LegacyInterrupt or ResampledInterrupt; kGsis, all there are, of which the first 24 are pins
 //   msi_group(), legacy_group(): empty groups
 //   program_pin(gsi, vector, mode): the guest sets up its side of a pin
-//   take(handler): the guest takes one interrupt, runs `handler` and acknowledges; the vector, or nothing where none
-//   comes
+//   take(handler): the guest takes the interrupt that must come, runs `handler` and acknowledges; the vector, or nothing
+//   where none comes for long
+//   take_if_any(handler): the same for one that may not come, or must not
 //   gsis_taken()
 //   kPinCycles: how often two pins can be taken and given back within seconds
 // message_conformance.h is about messages, pin_conformance.h about pins; interrupt_bypass_conformance.h is for Worlds

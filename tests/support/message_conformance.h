@@ -72,12 +72,12 @@ TYPED_TEST_P(MessageConformance, AMessageGoesWhereItsConfigurationSays) {
   const auto group = this->messages({kVectorA, kVectorB, kVectorC});
   EXPECT_EQ(group->size(), 3u);
   EXPECT_EQ(group->get(1).value()->config(), message(kVectorB));
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   ASSERT_TRUE(group->get(1).value()->trigger().has_value());
   EXPECT_EQ(this->world.take(), kVectorB);
   ASSERT_TRUE(group->get(0).value()->trigger().has_value());
   EXPECT_EQ(this->world.take(), kVectorA);
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
 }
 
 TYPED_TEST_P(MessageConformance, ADisabledMessageIsRefusedAndNotKept) {
@@ -87,7 +87,7 @@ TYPED_TEST_P(MessageConformance, ADisabledMessageIsRefusedAndNotKept) {
   EXPECT_EQ(code_of(interrupt->trigger()), ErrorCode::kInvalidState);
   EXPECT_FALSE(interrupt->is_pending());
   ASSERT_TRUE(interrupt->enable().has_value());
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   ASSERT_TRUE(interrupt->trigger().has_value());
   EXPECT_EQ(this->world.take(), kVectorA);
 }
@@ -100,11 +100,11 @@ TYPED_TEST_P(MessageConformance, AMessageWithoutConfigurationIsKeptUntilItHasOne
   EXPECT_EQ(interrupt->config(), std::nullopt);
   ASSERT_TRUE(interrupt->trigger().has_value());
   EXPECT_TRUE(interrupt->is_pending());
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   ASSERT_TRUE(interrupt->update(message(kVectorA)).has_value());
   EXPECT_FALSE(interrupt->is_pending());
   EXPECT_EQ(this->world.take(), kVectorA);
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
 }
 
 // Where a message goes is the guest's to say, and it may say nonsense.
@@ -114,7 +114,7 @@ TYPED_TEST_P(MessageConformance, AMessageToAProcessorThatIsNotThereIsSentToNobod
   ASSERT_TRUE(group->update(0, message_to_nobody(kVectorB)).has_value());
   EXPECT_TRUE(interrupt->trigger().has_value());
   EXPECT_FALSE(interrupt->is_pending());
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   // Held back, it can be let go, which is the end of it.
   ASSERT_TRUE(interrupt->mask().has_value());
   ASSERT_TRUE(interrupt->trigger().has_value());
@@ -122,7 +122,7 @@ TYPED_TEST_P(MessageConformance, AMessageToAProcessorThatIsNotThereIsSentToNobod
   EXPECT_FALSE(interrupt->is_masked());
   EXPECT_FALSE(interrupt->is_pending());
   ASSERT_TRUE(group->update(0, message(kVectorA)).has_value());
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   ASSERT_TRUE(interrupt->trigger().has_value());
   EXPECT_EQ(this->world.take(), kVectorA);
 }
@@ -135,14 +135,14 @@ TYPED_TEST_P(MessageConformance, AMaskedMessageIsRememberedAsOneAndDeliveredOnUn
   EXPECT_FALSE(interrupt->is_pending());
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(interrupt->trigger().has_value());
   EXPECT_TRUE(interrupt->is_pending());
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   ASSERT_TRUE(group->get(1).value()->trigger().has_value());  // the other is not masked
   EXPECT_EQ(this->world.take(), kVectorB);
   ASSERT_TRUE(group->unmask(0).has_value());
   EXPECT_FALSE(interrupt->is_masked());
   EXPECT_FALSE(interrupt->is_pending());
   EXPECT_EQ(this->world.take(), kVectorA);
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   ASSERT_TRUE(group->mask(0).has_value());  // what was delivered before is not pending again
   EXPECT_FALSE(interrupt->is_pending());
 }
@@ -152,10 +152,10 @@ TYPED_TEST_P(MessageConformance, AMaskedMessageGoesWhereItWasMovedMeanwhile) {
   ASSERT_TRUE(group->mask(0).has_value());
   ASSERT_TRUE(group->get(0).value()->trigger().has_value());
   ASSERT_TRUE(group->update(0, message(kVectorC)).has_value());
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   ASSERT_TRUE(group->unmask(0).has_value());
   EXPECT_EQ(this->world.take(), kVectorC);
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
 }
 
 TYPED_TEST_P(MessageConformance, DisablingForgetsWhatIsPending) {
@@ -169,7 +169,7 @@ TYPED_TEST_P(MessageConformance, DisablingForgetsWhatIsPending) {
   EXPECT_TRUE(interrupt->is_masked());
   EXPECT_FALSE(interrupt->is_pending());
   ASSERT_TRUE(interrupt->unmask().has_value());
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
 }
 
 TYPED_TEST_P(MessageConformance, AGroupMasksAndMovesSeveralAtOnce) {
@@ -182,7 +182,7 @@ TYPED_TEST_P(MessageConformance, AGroupMasksAndMovesSeveralAtOnce) {
   ASSERT_TRUE(group->update(changes).has_value());
   for (std::size_t i = 0; i < 3; ++i) ASSERT_TRUE(group->get(i).value()->trigger().has_value());
   EXPECT_EQ(this->world.take(), kVectorA);
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   ASSERT_TRUE(group->unmask(outer).has_value());
   EXPECT_EQ((std::set{this->world.take(), this->world.take()}),
             (std::set<std::optional<std::uint8_t>>{kVectorB, kVectorC}));
@@ -228,7 +228,7 @@ TYPED_TEST_P(MessageConformance, AnInterruptGivenBackRefuses) {
     EXPECT_FALSE(interrupt->is_pending());
     group.reset();  // and beyond the group
   }
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
 }
 
 TYPED_TEST_P(MessageConformance, NoEdgeIsLostUnderAStorm) {
@@ -241,7 +241,7 @@ TYPED_TEST_P(MessageConformance, NoEdgeIsLostUnderAStorm) {
   for (int idle = 0; idle < kSurelyIdle;) {
     const bool over = std::ranges::all_of(storms, &Storm::is_over);
     std::array<int, 3> now = {};
-    const auto vector = this->world.take([&] { std::ranges::transform(storms, now.begin(), &Storm::sent); });
+    const auto vector = this->world.take_if_any([&] { std::ranges::transform(storms, now.begin(), &Storm::sent); });
     if (vector)
       seen[*vector] = now[static_cast<std::size_t>(std::ranges::find(kVectors, *vector) - kVectors.begin())];
     else if (over)
@@ -266,7 +266,7 @@ TYPED_TEST_P(MessageConformance, NothingIsLostWhileMaskChangesDuringDelivery) {
   int seen = 0;
   for (int idle = 0; idle < kSurelyIdle;) {
     const bool over = storm.is_over() && done;
-    if (!this->world.take([&] { seen = storm.sent(); }) && over) ++idle;
+    if (!this->world.take_if_any([&] { seen = storm.sent(); }) && over) ++idle;
   }
   driver.join();
   EXPECT_EQ(seen, Storm::kEvents);
@@ -289,7 +289,7 @@ TYPED_TEST_P(MessageConformance, AMessageMayBeMovedWhileItFires) {
   int seen = 0;
   for (int idle = 0; idle < kSurelyIdle;) {
     const bool over = storm.is_over() && done;
-    const auto vector = this->world.take([&] { seen = storm.sent(); });
+    const auto vector = this->world.take_if_any([&] { seen = storm.sent(); });
     if (vector)
       EXPECT_TRUE(*vector == kVectorA || *vector == kVectorB) << int{*vector};
     else if (over)

@@ -46,14 +46,14 @@ TYPED_TEST_P(PinConformance, AnEdgePinInterruptsOnceForEveryRise) {
   ASSERT_TRUE(wire->raise().has_value());
   EXPECT_EQ(this->world.take(), kVectorA);
   ASSERT_TRUE(wire->raise().has_value());  // still up: no edge
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   ASSERT_TRUE(wire->lower().has_value());
   ASSERT_TRUE(wire->raise().has_value());
   EXPECT_EQ(this->world.take(), kVectorA);
   ASSERT_TRUE(wire->lower().has_value());
   ASSERT_TRUE(wire->trigger().has_value());
   EXPECT_EQ(this->world.take(), kVectorA);
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
 }
 
 TYPED_TEST_P(PinConformance, AMaskedEdgeOnAPinIsRememberedAsOne) {
@@ -62,11 +62,11 @@ TYPED_TEST_P(PinConformance, AMaskedEdgeOnAPinIsRememberedAsOne) {
   ASSERT_TRUE(wire->mask().has_value());
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(wire->trigger().has_value());
   EXPECT_TRUE(wire->is_pending());
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   ASSERT_TRUE(wire->unmask().has_value());
   EXPECT_FALSE(wire->is_pending());
   EXPECT_EQ(this->world.take(), kVectorA);
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
 }
 
 TYPED_TEST_P(PinConformance, ALevelInterruptsUntilItIsLowered) {
@@ -76,10 +76,10 @@ TYPED_TEST_P(PinConformance, ALevelInterruptsUntilItIsLowered) {
   ASSERT_TRUE(wire->raise().has_value());
   for (int i = 0; i < 3; ++i) EXPECT_EQ(this->world.take(), kVectorA);
   EXPECT_EQ(this->world.take([&] { EXPECT_TRUE(wire->lower().has_value()); }), kVectorA);
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   ASSERT_TRUE(wire->raise().has_value());
   EXPECT_EQ(this->world.take([&] { EXPECT_TRUE(wire->lower().has_value()); }), kVectorA);
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
 }
 
 TYPED_TEST_P(PinConformance, ALevelSharedByTwoDevicesStaysUpForBoth) {
@@ -91,7 +91,7 @@ TYPED_TEST_P(PinConformance, ALevelSharedByTwoDevicesStaysUpForBoth) {
   ASSERT_TRUE(net->raise().has_value());
   EXPECT_EQ(this->world.take([&] { EXPECT_TRUE(disk->lower().has_value()); }), kVectorB);
   EXPECT_EQ(this->world.take([&] { EXPECT_TRUE(net->lower().has_value()); }), kVectorB);
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   // One comes while the guest serves the other.
   ASSERT_TRUE(net->raise().has_value());
   EXPECT_EQ(this->world.take([&] {
@@ -100,12 +100,12 @@ TYPED_TEST_P(PinConformance, ALevelSharedByTwoDevicesStaysUpForBoth) {
   }),
             kVectorB);
   EXPECT_EQ(this->world.take([&] { EXPECT_TRUE(disk->lower().has_value()); }), kVectorB);
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   // The other keeps working when one is given back.
   ASSERT_TRUE(disk_group->free().has_value());
   ASSERT_TRUE(net->raise().has_value());
   EXPECT_EQ(this->world.take([&] { EXPECT_TRUE(net->lower().has_value()); }), kVectorB);
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
 }
 
 TYPED_TEST_P(PinConformance, OfAMaskedLevelOnlyTheStateAtUnmaskCounts) {
@@ -117,13 +117,13 @@ TYPED_TEST_P(PinConformance, OfAMaskedLevelOnlyTheStateAtUnmaskCounts) {
   ASSERT_TRUE(wire->lower().has_value());
   EXPECT_FALSE(wire->is_pending());
   ASSERT_TRUE(wire->unmask().has_value());
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   ASSERT_TRUE(wire->mask().has_value());
   ASSERT_TRUE(wire->raise().has_value());
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   ASSERT_TRUE(wire->unmask().has_value());
   EXPECT_EQ(this->world.take([&] { EXPECT_TRUE(wire->lower().has_value()); }), kVectorA);
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
 }
 
 TYPED_TEST_P(PinConformance, DisablingLowersALevel) {
@@ -131,11 +131,11 @@ TYPED_TEST_P(PinConformance, DisablingLowersALevel) {
   const auto wire = group->get(0).value();
   ASSERT_TRUE(wire->raise().has_value());
   EXPECT_EQ(this->world.take([&] { EXPECT_TRUE(group->disable().has_value()); }), kVectorA);
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
   EXPECT_EQ(code_of(wire->raise()), ErrorCode::kInvalidState);
   EXPECT_TRUE(wire->lower().has_value());
   ASSERT_TRUE(group->enable().has_value());
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
 }
 
 TYPED_TEST_P(PinConformance, ARaisedLevelMovesWithItsPin) {
@@ -145,7 +145,7 @@ TYPED_TEST_P(PinConformance, ARaisedLevelMovesWithItsPin) {
   ASSERT_TRUE(wire->raise().has_value());
   EXPECT_EQ(this->world.take([&] { EXPECT_TRUE(wire->update(level_pin(11)).has_value()); }), kVectorA);
   EXPECT_EQ(this->world.take([&] { EXPECT_TRUE(wire->lower().has_value()); }), kVectorB);
-  EXPECT_EQ(this->world.take(), std::nullopt);
+  EXPECT_EQ(this->world.take_if_any(), std::nullopt);
 }
 
 TYPED_TEST_P(PinConformance, AnEdgePinHasOneOwnerAndPinsEnd) {

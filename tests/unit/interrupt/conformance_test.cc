@@ -22,7 +22,8 @@ class FakeWorld {
   void program_pin(Gsi pin, std::uint8_t vector, TriggerMode mode) { controller_.program_pin(pin, vector, mode); }
   std::uint64_t gsis_taken() const { return controller_.gsis_taken(); }
 
-  std::optional<std::uint8_t> take(const std::function<void()>& handler = {}) {
+  std::optional<std::uint8_t> take(const std::function<void()>& handler = {}) { return take_if_any(handler); }
+  std::optional<std::uint8_t> take_if_any(const std::function<void()>& handler = {}) {
     const auto vector = controller_.acknowledge();
     if (!vector) {
       std::this_thread::yield();
