@@ -4,9 +4,7 @@
 #include "keel/backends/tap.h"
 
 #include <fcntl.h>
-#include <linux/ethtool.h>
 #include <linux/if_tun.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -20,6 +18,7 @@
 #include <vector>
 
 #include "src/backends/fd_network.h"
+#include "src/backends/tap_link.h"
 #include "keel/base/try.h"
 
 namespace keel {
@@ -72,31 +71,11 @@ Result<UniqueFd> open_queue(const std::string& name, Queues queues, int& error_n
   return fd;
 }
 
-// Asks the interface's driver (linux/ethtool.h); needs no privilege.
-template <typename Answer>
-bool ask_driver(const std::string& name, std::uint32_t command, Answer& answer) {
-  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq request = request_for(name, 0);
-  answer.cmd = command;
-  request.ifr_data = reinterpret_cast<char*>(&answer);
-  return socket && ::ioctl(socket.get(), SIOCETHTOOL, &request) == 0;
-}
-
-// What a tap's driver says of its queues, which it counts as channels. Nothing where the interface is no tap.
-std::optional<ethtool_channels> channels_of(const std::string& name) {
-  ethtool_drvinfo driver = {};
-  ethtool_channels channels = {};
-  const bool is_tap = ask_driver(name, ETHTOOL_GDRVINFO, driver) &&
-                      std::string_view(static_cast<const char*>(driver.driver)) == "tun" &&
-                      ask_driver(name, ETHTOOL_GCHANNELS, channels);
-  return is_tap ? std::optional(channels) : std::nullopt;
-}
-
 // The kernel refuses to attach twice only where a tap was made for one queue: of one that was made for several, whoever
 // comes is one queue more, and gets a share of the frames.
 bool is_attached(const std::string& name) {
-  const auto channels = channels_of(name);
-  return channels && channels->combined_count > 0;
+  const auto link = find_tap_link(name);
+  return link && link->queues_in_use > 0;
 }
 
 // A tap is made for one queue or for several, and must be opened as it was made.
@@ -167,9 +146,9 @@ bool can_be_a_name(std::string_view name) {
 
 std::optional<std::uint16_t> tap_queue_pairs(const TapOptions& options) {
   if (!can_be_a_name(options.name)) return std::nullopt;
-  const auto channels = channels_of(options.name);
-  if (!channels) return std::nullopt;
-  return static_cast<std::uint16_t>(std::clamp<std::uint32_t>(channels->max_combined, 1, options.queue_pairs));
+  const auto link = find_tap_link(options.name);
+  if (!link) return std::nullopt;
+  return link->several_queues ? std::max(options.queue_pairs, std::uint16_t{1}) : std::uint16_t{1};
 }
 
 Result<std::unique_ptr<NetBackend>> open_tap(const TapOptions& options) {

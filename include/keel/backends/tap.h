@@ -24,7 +24,7 @@ struct TapOptions {
 //
 // Every error says what to type: kInvalidArgument (a name that can be none, an interface that is no
 // tap), kNotFound, kPermissionDenied, kAlreadyExists (somebody has it; of a tap with several queues, where the host
-// says how many are attached: ETHTOOL_GCHANNELS), kUnsupported (this host has no taps), kIo.
+// says how many are in use: Linux 4.17), kUnsupported (this host has no taps), kIo.
 [[nodiscard]] Result<std::unique_ptr<NetBackend>> open_tap(const TapOptions& options);
 
 // How many queue pairs open_tap() would have, found out without opening: whoever has the tap keeps it, and nobody need
