@@ -29,9 +29,9 @@ function(keel_keep_small)
   endforeach()
 endfunction()
 
-# The same for one room of the target made in this directory.
-function(keel_keep_small_room room)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${room}/*.cc)
+# The same for files of the target made in this directory, by patterns.
+function(keel_keep_small_files)
+  file(GLOB sources CONFIGURE_DEPENDS ${ARGN})
   set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
 endfunction()
 

@@ -17,7 +17,8 @@ namespace {
 using Operation = BlockRequest::Operation;
 using Status = BlockCompletion::Status;
 
-constexpr std::array<std::uint8_t, 16 << 10> kZeroes = {};
+// Written from, never to; not const, as constants take room in the program's file and memory.
+constinit std::array<std::uint8_t, 16 << 10> zeroes = {};
 constexpr std::size_t kZeroBuffers = 64;  // 1 MiB a call
 // Of an operation that is over: a guest that once sent more holds no memory of the host by it.
 constexpr std::size_t kKeptBuffers = 64;
@@ -152,8 +153,8 @@ void DiskOperation::fill_with_zeroes() {
   buffers_.clear();
   next_buffer_ = 0;
   for (std::uint64_t left = left_; left > 0 && buffers_.size() < kZeroBuffers;) {
-    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left, kZeroes.size()));
-    buffers_.push_back({const_cast<std::uint8_t*>(kZeroes.data()), size});  // written from, never to
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left, zeroes.size()));
+    buffers_.push_back({zeroes.data(), size});
     left -= size;
   }
 }
