@@ -17,7 +17,7 @@ struct AccessCount {
   // For how many accesses the next one stands, where it is timed.
   [[nodiscard]] static constexpr std::uint64_t weight(std::uint64_t kept) noexcept {
     const std::uint64_t count = of(kept);
-    return count < kFirst ? 1 : std::min((count + 1) / 2, kStep);
+    return stood_for(count + 1) - stood_for(count);
   }
   // The accesses that are counted in `kept`, and the reverse.
   [[nodiscard]] static constexpr std::uint64_t of(std::uint64_t kept) noexcept {

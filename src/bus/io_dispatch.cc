@@ -75,7 +75,7 @@ template <typename Access>
     return snapshot.mmio;
 }
 
-// `offset` is that of the access in the range; an address past the range's first is known to be no more.
+// `offset` is that of the access in its range, which the caller has by now.
 template <typename Access>
 [[gnu::always_inline]] inline void call(const Route& route, std::uint64_t address, std::uint64_t offset,
                                         typename Access::Data data) noexcept {

@@ -14,8 +14,8 @@
 //   using Legacy = LegacyInterrupt or ResampledInterrupt; kGsis, all there are, of which the first 24 are pins
 //   msi_group(), legacy_group(): empty groups
 //   program_pin(gsi, vector, mode): the guest sets up its side of a pin
-//   take(handler): the guest takes the interrupt that must come, runs `handler` and acknowledges; the vector, or nothing
-//   where none comes for long
+//   take(handler): the guest takes the interrupt that must come, runs `handler` and acknowledges; the vector, or none
+//       when it does not come for long
 //   take_if_any(handler): the same for one that may not come, or must not
 //   gsis_taken()
 //   kPinCycles: how often two pins can be taken and given back within seconds

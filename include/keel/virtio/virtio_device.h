@@ -29,7 +29,7 @@ struct VirtioActivation {
 // A virtio device without its transport: what is behind the registers of virtio-mmio, or of virtio over PCI.
 //
 // Life: config reads at any time; activate() when the driver sets DRIVER_OK, notify() any number of times, reset(), and
-// from the start. The transport sees to it that activate() and reset() alternate, reset() first of all where in doubt.
+// from the start. The transport sees to it that reset() comes between two activate(), once or more often.
 //
 // Threads: the functions may be called from several threads at once, so a device has a lock, which each of them takes;
 // so do the callbacks of what the device watches, under a HandlerScope of their own: notify() is inside one already, so
@@ -75,7 +75,7 @@ class VirtioDevice {
   virtual void notify(std::uint16_t queue) = 0;
 
   // The same as reset() for one queue (2.6.1, 4.2.2.2: QueueReady); the others go on. The device is active. One that
-  // knows no such thing stops altogether.
+  // knows no such thing stops altogether, and then is reset again for every further queue, and by the transport.
   virtual void reset_queue(std::uint16_t /*queue*/) noexcept { reset(); }
   // 2.6.1, for devices that offer kFeatureRingReset: the queue given anew after reset_queue().
   virtual void restart_queue(std::uint16_t /*index*/, std::unique_ptr<VirtQueue> /*queue*/) {}

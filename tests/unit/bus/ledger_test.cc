@@ -86,6 +86,7 @@ TEST_F(Ledger, ScalesTheTimeOfManyAccessesToTheirNumber) {
     access(times - times / 3);
     const AccessTotals writes = bus.ledger().pio.ranges[0].traffic.writes;
     EXPECT_EQ(writes.count, static_cast<std::uint64_t>(times));
+    // From below alone: a device that takes so long cannot be seen to take less, and on a busy machine takes more.
     EXPECT_GE(writes.time, times * microseconds(5) * 9 / 10) << times;
     EXPECT_EQ(bus.deregister_pio(PioAddress(0x70)).value().wait(), Completion::Wait::kDone);
   }
