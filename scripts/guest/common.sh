@@ -13,10 +13,11 @@ guest_mount() {
   /bin/busybox mount -t sysfs sys /sys
 }
 
-# guest_modules: loads what the initramfs carries, what is needed first. A module whose device is absent may refuse.
+# guest_modules [LATER]: loads what the initramfs carries, what is needed first, but for one of them. A module whose
+# device is absent may refuse.
 guest_modules() {
   while read -r module; do
-    /bin/busybox insmod "/modules/$module"
+    [ "$module" = "${1:-}" ] || /bin/busybox insmod "/modules/$module"
   done </modules/order
 }
 

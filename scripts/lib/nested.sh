@@ -115,11 +115,12 @@ start_relays() {
   done
 }
 
-# start_machine CPUS MEMORY OUT: sets machine, and opens events.
+# start_machine CPUS MEMORY OUT: sets machine, and opens events. KEEL_NESTED_CMDLINE is more of its kernel's command line.
 start_machine() {
   local cpus=$1 memory=$2 out=$3 name
   local line="console=ttyS0 panic=-1 quiet nokaslr mitigations=off tsc=reliable no_timer_check random.trust_cpu=on"
-  line+=" cryptomgr.notests no5lvl softlockup_panic=1 sysctl.kernel.panic_on_rcu_stall=1 keel_session=$session"
+  line+=" cryptomgr.notests no5lvl softlockup_panic=1 sysctl.kernel.panic_on_rcu_stall=1 ${KEEL_NESTED_CMDLINE:-}"
+  line+=" keel_session=$session"
   local -a arguments=(
     -accel tcg,thread=multi -cpu max -M q35 -smp "$cpus" -m "$memory" -nodefaults -no-user-config -display none -no-reboot
     -kernel "$kernel_dir/vmlinux" -initrd "$nested_image" -append "$line" -serial "file:$session/console"
