@@ -215,6 +215,7 @@ Result<ConsoleResult> run_console(Machine& machine, FdSerialOutput& output, int 
   } else if (::fcntl(input_fd, F_GETFD) < 0) {
     input_fd = -1;
   }
+  KEEL_TRY_VOID(machine.start());
   return ConsoleLoop(machine, output, input_fd, std::move(signals), input).run();
 }
 

@@ -22,7 +22,6 @@ namespace {
 
 Result<Ending> run_to_end(Machine& machine, FdSerialOutput& output, int input, ConsoleResult& console) {
   KEEL_TRY_VOID(block_console_signals());
-  KEEL_TRY_VOID(machine.start());
   auto console_result = run_console(machine, output, input);
   if (!console_result) {
     output.abandon();

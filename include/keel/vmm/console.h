@@ -50,15 +50,16 @@ struct ConsoleResult {
 
 // Blocks, in this thread and those it starts from now on, the signals that run_console() takes itself, but for those
 // that this process was started to ignore; and ignores SIGPIPE in the whole process, so that a reader who goes away is
-// an error of a write. To be called before the machine starts its threads. Errors: those of the system calls.
+// an error of a write. To be called before run_console(). Errors: those of the system calls.
 Result<void> block_console_signals();
 
-// Connects `input_fd` to what the machine types into (Machine::type()) until the machine ends, the escape keys are
-// typed, or SIGINT, SIGTERM, SIGHUP or SIGQUIT arrives; stops the machine in the latter cases, also one whose `output`
-// nobody reads. The descriptor may be a terminal (which is raw meanwhile, whose size the machine follows, and where
-// this process is in the background left alone), a pipe, a file, or closed; at its end the guest simply gets no more
-// input. A guest that does not read holds a pipe up; of what is typed at a terminal it keeps some thousand keys. One
-// call at a time in a process. Errors: those of the system calls, and the machine then runs on.
+// Starts the machine, and connects `input_fd` to what it types into (Machine::type()) until the machine ends, the
+// escape keys are typed, or SIGINT, SIGTERM, SIGHUP or SIGQUIT arrives; stops the machine in the latter cases, also one
+// whose `output` nobody reads. The descriptor may be a terminal (which is raw before the guest says its first word and
+// until this returns, whose size the machine follows, and where this process is in the background left alone), a pipe,
+// a file, or closed; at its end the guest simply gets no more input. A guest that does not read holds a pipe up; of
+// what is typed at a terminal it keeps some thousand keys. One call at a time in a process. Errors: those of
+// Machine::start() and of the system calls; the machine may run on after the latter.
 [[nodiscard]] Result<ConsoleResult> run_console(Machine& machine, FdSerialOutput& output, int input_fd);
 
 }  // namespace keel
