@@ -29,10 +29,11 @@ function(keel_keep_small)
   endforeach()
 endfunction()
 
-# The same for files of the target made in this directory, by patterns.
-function(keel_keep_small_files)
+# keel_optimise(LEVEL PATTERN…): how a release build compiles files of the target made in this directory, whatever level
+# the others have.
+function(keel_optimise level)
   file(GLOB sources CONFIGURE_DEPENDS ${ARGN})
-  set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
+  set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:${level}>)
 endfunction()
 
 # keel_unit_test(NAME sources... [LIBRARIES libs...]): one GoogleTest program, labelled `unit`.
