@@ -13,11 +13,13 @@ guest_mount() {
   /bin/busybox mount -t sysfs sys /sys
 }
 
-# guest_modules [LATER]: loads what the initramfs carries, what is needed first, but for one of them. A module whose
-# device is absent may refuse.
-guest_modules() {
+# guest_modules: loads what the initramfs carries, what is needed first. A module whose device is absent may refuse.
+guest_modules() { guest_modules_but none; }
+
+# guest_modules_but MODULE: the same, without that one.
+guest_modules_but() {
   while read -r module; do
-    [ "$module" = "${1:-}" ] || /bin/busybox insmod "/modules/$module"
+    [ "$module" = "$1" ] || /bin/busybox insmod "/modules/$module"
   done </modules/order
 }
 
