@@ -46,7 +46,8 @@ void restore_and_crash(int signal_number) {
   ::raise(signal_number);
 }
 
-// A real-time signal with a handler of somebody's, as a vCPU's kick, ends nothing and keeps it.
+// A real-time signal with a handler of somebody's, as a vCPU's kick, ends nothing and keeps it, also where it gets it
+// later.
 void replace_real_time_handlers(sighandler_t from, const struct sigaction& to) {
   for (int signal_number = SIGRTMIN; signal_number <= SIGRTMAX; ++signal_number) {
     struct sigaction now = {};

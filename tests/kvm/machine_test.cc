@@ -3,6 +3,8 @@
 
 #include "keel/vmm/machine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <iterator>
 #include <string>
@@ -14,6 +16,7 @@
 #include "kvm/tiny_guest.h"
 #include "support/run_program.h"
 #include "support/tiny_kernel.h"
+#include "keel/vmm/console.h"
 
 namespace keel {
 namespace {
@@ -97,6 +100,19 @@ TEST_F(MachineTest, StartsOnce) {
   const auto again = machine->start();
   ASSERT_FALSE(again.has_value());
   EXPECT_EQ(again.error().code(), ErrorCode::kInvalidState);
+}
+
+TEST_F(MachineTest, IsStartedByItsConsole) {
+  auto output = need(FdSerialOutput::create(STDOUT_FILENO));
+  const auto machine = machine_of(kPowersOff);
+  EXPECT_EQ(need(run_console(*machine, output, -1)).signal_number, 0);
+  EXPECT_EQ(machine->wait().reason, EndReason::kPowerOff);
+
+  const auto running = machine_of(kSleeper);
+  need(running->start());
+  const auto second = run_console(*running, output, -1);
+  ASSERT_FALSE(second.has_value());
+  EXPECT_EQ(second.error().code(), ErrorCode::kInvalidState);
 }
 
 TEST_F(MachineTest, MayBeDestroyedAtAnyStage) {

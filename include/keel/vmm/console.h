@@ -59,7 +59,7 @@ Result<void> block_console_signals();
 // until this returns, whose size the machine follows, and where this process is in the background left alone), a pipe,
 // a file, or closed; at its end the guest simply gets no more input. A guest that does not read holds a pipe up; of
 // what is typed at a terminal it keeps some thousand keys. One call at a time in a process. Errors: those of
-// Machine::start() and of the system calls; the machine may run on after the latter.
+// Machine::start() and of the system calls; the machine may run after any, until it is stopped.
 [[nodiscard]] Result<ConsoleResult> run_console(Machine& machine, FdSerialOutput& output, int input_fd);
 
 }  // namespace keel
