@@ -230,10 +230,9 @@ TEST_F(Inspect, ShowsDisksAndNetworksWithoutOpeningThem) {
 TEST_F(Inspect, SaysWhatItCannotKnowOfATapThatIsNotThere) {
   const ProgramResult several = inspect({"--cpus", "4", "--net", "user", "--net", "tap=keel-nobody"});
   EXPECT_EQ(several.status, 0);
-  EXPECT_EQ(
-      several.err,
-      "keel: note: net1: there is no tap keel-nobody; shown with one queue pair, of up to 4 that it has where the "
-      "tap is made with multi_queue\n");
+  EXPECT_EQ(several.err,
+            "keel: note: net1: this host knows of no tap keel-nobody; shown with one queue pair, of up to 4 that it "
+            "has where the tap is made with multi_queue\n");
   EXPECT_EQ(inspect({"--cpus", "1", "--net", "tap=keel-nobody"}).err, "") << "it has one in any case";
 }
 

@@ -30,8 +30,8 @@ void print_notes(const MachineConfig& config) {
     if (!tap || config.cpus == 1 || tap_queue_pairs({.name = *tap})) continue;
     fmt::print(
         stderr,
-        "keel: note: net{}: there is no tap {}; shown with one queue pair, of up to {} that it has where the tap "
-        "is made with multi_queue\n",
+        "keel: note: net{}: this host knows of no tap {}; shown with one queue pair, of up to {} that it has where the "
+        "tap is made with multi_queue\n",
         i, *tap, config.cpus);
   }
 }

@@ -28,7 +28,7 @@ struct TapOptions {
 [[nodiscard]] Result<std::unique_ptr<NetBackend>> open_tap(const TapOptions& options);
 
 // How many queue pairs open_tap() would have, found out without opening: whoever has the tap keeps it, and nobody need
-// be allowed to. Nothing where there is no such tap.
+// be allowed to. Nothing where there is no such tap, or the host does not say.
 [[nodiscard]] std::optional<std::uint16_t> tap_queue_pairs(const TapOptions& options);
 
 }  // namespace keel
